@@ -1,0 +1,50 @@
+//! The mem-cache server: the cache as a service of its own, over the classic
+//! HTTP calls. What it holds is its clients' word, not a store's: nothing here
+//! is coherent with anything, and nothing survives a restart.
+
+mod service;
+mod web;
+
+use std::sync::Arc;
+
+use larder_cache::PolicyKind;
+use larder_web::{Access, Limits, Problem, Shutdown, Site};
+use tokio::net::TcpListener;
+
+pub use service::MemCache;
+
+/// The settings of the mem-cache server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Capacity in bytes.
+    pub capacity_bytes: u64,
+    /// Which entry goes when room is needed.
+    pub policy: PolicyKind,
+    /// The largest request, in bytes; a value in base64 takes four thirds of
+    /// its size.
+    pub max_body_bytes: usize,
+}
+
+/// What the web side needs to know.
+pub struct WebConfig {
+    /// Host names to answer to, besides `localhost` and addresses.
+    pub hosts: Vec<String>,
+    /// Who may change things.
+    pub access: Access,
+    /// What the listener bears.
+    pub limits: Limits,
+}
+
+/// Serves an empty cache on `listener` until `shutdown` is asked for.
+pub async fn run(config: Config, web: WebConfig, listener: TcpListener, shutdown: Shutdown) {
+    let WebConfig { hosts, access, limits } = web;
+    let site = Arc::new(Site { hosts, access, error_page });
+    let router = web::router(MemCache::new(&config), site, config.max_body_bytes);
+    larder_web::serve(listener, router, limits, shutdown).await;
+}
+
+/// This service has no pages; a browser that strays here reads plain words.
+fn error_page(problem: &Problem, request_id: &str) -> String {
+    let detail = problem.detail.replace('&', "&amp;").replace('<', "&lt;");
+    format!("<!doctype html><title>{}</title><p>{detail}<p>Request {request_id}", problem.title)
+}

@@ -1,0 +1,29 @@
+//! What an operator may set for the image store.
+
+use std::path::PathBuf;
+
+use larder_picture::Limits;
+use larder_sql::DatabaseUrl;
+
+use crate::model::Settings;
+
+/// The settings of the image store.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder for blobs, temporary files and, unless `database` says
+    /// otherwise, rows.
+    pub data: PathBuf,
+    /// Where the rows are. Default: `larder.db` in the data folder.
+    pub database: Option<DatabaseUrl>,
+    /// Capacity and policy of the cache until somebody changes them.
+    pub defaults: Settings,
+    /// The largest upload, in bytes. Default 32 MiB.
+    pub max_upload_bytes: u64,
+    /// What pictures are accepted.
+    pub limits: Limits,
+    /// Uploads are refused while the disk has fewer free bytes than this.
+    /// Default 1 GiB.
+    pub min_free_bytes: u64,
+    /// Whether the classic API's upload answers with a list of one key.
+    pub classic_key_as_list: bool,
+}

@@ -1,0 +1,96 @@
+//! What can go wrong in the image store, in its own words.
+
+use std::sync::Arc;
+
+use larder_picture::{BadVariant, Refusal, RenderError};
+
+use crate::model::{InvalidCapacity, InvalidKey};
+
+/// Why the image store didn't do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing is stored under the key.
+    #[error("Unknown key.")]
+    NoSuchImage,
+    /// The key is no key.
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidKey),
+    /// The file isn't an image that can be stored.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The file is larger than allowed.
+    #[error("The file is larger than {limit_bytes} bytes, the most that is accepted.")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The upload broke off.
+    #[error("The upload broke off before the whole file had arrived; nothing was changed.")]
+    BrokeOff,
+    /// The client sends too slowly.
+    #[error("The upload came too slowly and was given up; nothing was changed.")]
+    TooSlow,
+    /// A form can't be understood.
+    #[error("{0}")]
+    BadForm(String),
+    /// The precondition of a change didn't hold.
+    #[error("The image under this key is not the one the request expects; nothing was changed.")]
+    PreconditionFailed,
+    /// The variant asked for makes no sense.
+    #[error(transparent)]
+    BadVariant(#[from] BadVariant),
+    /// The variant can't be made.
+    #[error(transparent)]
+    NotRendered(#[from] RenderError),
+    /// A capacity is refused.
+    #[error(transparent)]
+    InvalidCapacity(#[from] InvalidCapacity),
+    /// The disk is nearly full.
+    #[error("The disk has too little room left for uploads; nothing was changed.")]
+    DiskFull,
+    /// The store doesn't answer now.
+    #[error("The store is not available")]
+    Unavailable(#[source] Arc<larder_sql::Error>),
+    /// A failure of rows.
+    #[error("the database failed")]
+    Rows(#[source] Arc<larder_sql::Error>),
+    /// A failure of blobs.
+    #[error("the blob store failed")]
+    Blobs(#[source] Arc<larder_blobs::Error>),
+    /// A row names a blob that isn't there or isn't what it should be.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The result of asking the image store for something.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<larder_sql::Error> for Error {
+    fn from(error: larder_sql::Error) -> Self {
+        match error {
+            larder_sql::Error::DiskFull => Self::DiskFull,
+            larder_sql::Error::Unavailable(_) => Self::Unavailable(Arc::new(error)),
+            error => Self::Rows(Arc::new(error)),
+        }
+    }
+}
+
+impl From<larder_blobs::Error> for Error {
+    fn from(error: larder_blobs::Error) -> Self {
+        match error {
+            larder_blobs::Error::DiskFull => Self::DiskFull,
+            error => Self::Blobs(Arc::new(error)),
+        }
+    }
+}
+
+impl Error {
+    /// Whether written data may be lost, so that the process must stop.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Rows(error) => matches!(**error, larder_sql::Error::Durability(_)),
+            Self::Blobs(error) => matches!(**error, larder_blobs::Error::Durability { .. }),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The keyed image store: upload under a key, search, list, tune the cache
+//! while it runs, watch what it does. Pages for people, a REST API, and the
+//! classic API. Knows no other app.
+
+mod config;
+mod error;
+mod model;
+mod service;
+mod store;
+mod web;
+
+use std::sync::Arc;
+
+use larder_clock::SystemClock;
+use larder_web::{Access, Limits, Shutdown, Site};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+pub use error::Error;
+pub use model::{MEGABYTE, Settings, machine_memory_bytes};
+pub use service::Images;
+
+/// What the web side needs to know.
+pub struct WebConfig {
+    /// Host names to answer to, besides `localhost` and addresses.
+    pub hosts: Vec<String>,
+    /// Who may change things.
+    pub access: Access,
+    /// What the listener bears.
+    pub limits: Limits,
+}
+
+/// Opens the store and serves it on `listener` until `shutdown` is asked for.
+/// `ready` is told once requests will be answered.
+///
+/// # Errors
+/// The store can't be opened, or going on became unsafe.
+pub async fn run(
+    config: Config,
+    web: WebConfig,
+    listener: TcpListener,
+    shutdown: Shutdown,
+    ready: impl FnOnce(&Images),
+) -> Result<(), Error> {
+    let images = Images::open(config, Arc::new(SystemClock), shutdown.clone()).await?;
+    let mut background = images.start_background();
+    ready(&images);
+
+    let WebConfig { hosts, access, limits } = web;
+    let site = Arc::new(Site { hosts, access, error_page: web::pages::error_page });
+    let router = larder_web::guard(web::router(images.clone(), site.clone()), site);
+    larder_web::serve(listener, router, limits, shutdown.clone()).await;
+
+    // Nobody is served any more; what still runs beside is asked to end too.
+    shutdown.ask();
+    while background.join_next().await.is_some() {}
+    images.close().await;
+    shutdown.failure().map_or(Ok(()), |reason| Err(Error::Damaged(reason.to_owned())))
+}

@@ -1,0 +1,102 @@
+//! The settings of the cache that can be changed while it runs.
+
+use larder_cache::PolicyKind;
+
+/// One MB of memory: 2^20 bytes, as memory is counted everywhere in Larder.
+pub const MEGABYTE: u64 = 1 << 20;
+
+/// Capacity and replacement policy of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Capacity in bytes.
+    pub capacity_bytes: u64,
+    /// Which entry goes when room is needed.
+    pub policy: PolicyKind,
+}
+
+impl Settings {
+    /// The capacity in MB, as a person would write it.
+    pub fn capacity_megabytes(&self) -> String {
+        let megabytes = self.capacity_bytes as f64 / MEGABYTE as f64;
+        let text = format!("{megabytes:.3}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+/// Why a capacity is refused. The message is for the user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCapacity {
+    /// It is no number.
+    #[error("The capacity must be a number of MB, such as 256 or 0.5.")]
+    NotANumber,
+    /// It is zero, less, or so small that it is no byte.
+    #[error("The capacity must be more than 0 MB.")]
+    NotPositive,
+    /// It is more than the machine has.
+    #[error("The capacity must be at most {0} MB, the memory of this machine.")]
+    MoreThanMemory(u64),
+}
+
+/// Reads a capacity as a person writes it, a number of MB, into bytes.
+///
+/// # Errors
+/// It is no number, not more than zero, or more than `memory_bytes`.
+pub fn capacity_from_megabytes(text: &str, memory_bytes: u64) -> Result<u64, InvalidCapacity> {
+    let megabytes: f64 = text.trim().parse().map_err(|_| InvalidCapacity::NotANumber)?;
+    if megabytes.is_nan() {
+        return Err(InvalidCapacity::NotANumber);
+    }
+    let bytes = megabytes * MEGABYTE as f64;
+    if bytes < 1.0 {
+        return Err(InvalidCapacity::NotPositive);
+    }
+    if bytes > memory_bytes as f64 {
+        return Err(InvalidCapacity::MoreThanMemory(memory_bytes / MEGABYTE));
+    }
+    Ok(bytes as u64)
+}
+
+/// The memory of this machine, in bytes.
+pub fn machine_memory_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    // Both are `unsigned long`, whose width differs between machines.
+    #[allow(clippy::useless_conversion)]
+    u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capacity_is_a_number_of_megabytes_that_fits_the_machine() {
+        let memory = 1000 * MEGABYTE;
+        let read = |text| capacity_from_megabytes(text, memory);
+        assert_eq!(read("256"), Ok(256 * MEGABYTE));
+        assert_eq!(read(" 0.5 "), Ok(MEGABYTE / 2));
+        assert_eq!(read("1000"), Ok(memory));
+        for text in ["", "x", "1 GB", "1,5", "nan", "NaN"] {
+            assert_eq!(read(text), Err(InvalidCapacity::NotANumber), "{text}");
+        }
+        for text in ["0", "-1", "-0", "0.0000001", "-inf"] {
+            assert_eq!(read(text), Err(InvalidCapacity::NotPositive), "{text}");
+        }
+        for text in ["1000.001", "1e30", "inf"] {
+            assert_eq!(read(text), Err(InvalidCapacity::MoreThanMemory(1000)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_capacity_reads_as_it_was_written() {
+        for text in ["256", "0.5", "1.25"] {
+            let capacity_bytes = capacity_from_megabytes(text, u64::MAX).expect("is one");
+            let settings = Settings { capacity_bytes, policy: PolicyKind::Lru };
+            assert_eq!(settings.capacity_megabytes(), text);
+        }
+    }
+
+    #[test]
+    fn the_machine_has_memory() {
+        assert!(machine_memory_bytes() > 64 * MEGABYTE);
+    }
+}

@@ -1,0 +1,381 @@
+//! The verbs of the image store: use cases and rules. Knows no SQL text and
+//! no HTTP.
+
+mod collector;
+mod statistics;
+mod upload;
+
+use std::sync::Arc;
+
+use larder_blobs::{BlobStore, DataFolder, Files};
+use larder_clock::SharedClock;
+use larder_picture::Variant;
+use larder_sql::{Database, DatabaseUrl};
+use larder_tier::{Key, Scope, Source, Tier};
+use larder_web::Shutdown;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::{
+    Content, Image, ImageKey, Listing, Page, Precondition, Settings, machine_memory_bytes,
+};
+use crate::store::Store;
+pub use statistics::{Statistics, Summary, View};
+pub use upload::Incoming;
+
+/// How often a load starts again because the image was replaced under it.
+const RELOADS: usize = 8;
+
+/// The image store. Cheap to clone.
+#[derive(Clone)]
+pub struct Images {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    clock: SharedClock,
+    shutdown: Shutdown,
+    folder: DataFolder,
+    store: Store,
+    blobs: Files,
+    tier: Tier<Content, Error>,
+    statistics: Statistics,
+    /// Rights to decode a picture, which takes a core and much memory.
+    decoders: Semaphore,
+    /// Tells the collector that blobs may have lost their last image.
+    released: Notify,
+}
+
+/// Content and who answered.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The content.
+    pub content: Content,
+    /// Whether memory or the store answered.
+    pub source: Source,
+}
+
+impl Images {
+    /// Opens the store, recovers from whatever ended the last run, and puts
+    /// the saved settings of the cache in force.
+    ///
+    /// # Errors
+    /// The folder can't be used, the database can't be opened, or an image's
+    /// blob is missing, which must never be.
+    pub async fn open(config: Config, clock: SharedClock, shutdown: Shutdown) -> Result<Self> {
+        let path = config.data.clone();
+        let open_folder = move || -> Result<_, larder_blobs::Error> {
+            let folder = DataFolder::open(&path)?;
+            let blobs = Files::open(folder.path())?;
+            Ok((folder, blobs))
+        };
+        let (folder, blobs) = tokio::task::spawn_blocking(open_folder)
+            .await
+            .map_err(|error| Error::Damaged(error.to_string()))??;
+        let url = config.database.clone();
+        let url = url.unwrap_or_else(|| DatabaseUrl::Sqlite(folder.path().join("larder.db")));
+        let database = Database::open(&larder_sql::Config { url, readers: READERS })?;
+        let store = Store::open(database).await?;
+        let settings = store.settings().await?.unwrap_or(config.defaults);
+        let tier = Tier::new(larder_tier::Config {
+            capacity_bytes: settings.capacity_bytes,
+            policy: settings.policy,
+            // One order over all images. A shard's order is only its own, and
+            // with a few large images in memory the wrong one would go.
+            shards: 1,
+            ..larder_tier::Config::default()
+        });
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let images = Self {
+            shared: Arc::new(Shared {
+                config,
+                clock,
+                shutdown,
+                folder,
+                store,
+                blobs,
+                tier,
+                statistics: Statistics::default(),
+                decoders: Semaphore::new(2 * cores),
+                released: Notify::new(),
+            }),
+        };
+        images.recover().await?;
+        Ok(images)
+    }
+
+    /// The settings it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The data folder, absolute.
+    pub fn data(&self) -> &std::path::Path {
+        self.shared.folder.path()
+    }
+
+    /// The image under `key` with its bytes.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], or the store fails.
+    pub async fn get(&self, key: &ImageKey) -> Result<Served> {
+        let load = || load(self.clone(), key.clone());
+        let answer = self.shared.tier.get(&tier_key(key, ""), load).await?;
+        let content = answer.value.ok_or(Error::NoSuchImage)?;
+        Ok(Served { content, source: answer.source })
+    }
+
+    /// A variant of the image under `key`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], the variant can't be made, or the store fails.
+    pub async fn variant(&self, key: &ImageKey, variant: Variant) -> Result<Served> {
+        if variant.is_original() {
+            return self.get(key).await;
+        }
+        let load = || render(self.clone(), key.clone(), variant);
+        let answer = self.shared.tier.get(&tier_key(key, &variant.to_string()), load).await?;
+        let content = answer.value.ok_or(Error::NoSuchImage)?;
+        Ok(Served { content, source: answer.source })
+    }
+
+    /// What is known of the image under `key`, without its bytes, and whether
+    /// it is in memory.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], or the store fails.
+    pub async fn describe(&self, key: &ImageKey) -> Result<(Arc<Image>, Source)> {
+        if let Some(content) = self.shared.tier.peek(&tier_key(key, "")) {
+            return Ok((content.image, Source::Memory));
+        }
+        let image = self.shared.store.image(key).await.map_err(|error| self.noted(error))?;
+        Ok((Arc::new(image.ok_or(Error::NoSuchImage)?), Source::Store))
+    }
+
+    /// Whether the image under `key` is in memory.
+    pub fn is_in_memory(&self, key: &ImageKey) -> bool {
+        self.shared.tier.peek(&tier_key(key, "")).is_some()
+    }
+
+    /// One page of a list.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn list(&self, listing: Listing) -> Result<Page> {
+        self.shared.store.list(listing).await.map_err(|error| self.noted(error))
+    }
+
+    /// All keys, in order.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        self.shared.store.keys().await.map_err(|error| self.noted(error))
+    }
+
+    /// How many images there are, and how many bytes they have together.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn totals(&self) -> Result<(u64, u64)> {
+        self.shared.store.totals().await.map_err(|error| self.noted(error))
+    }
+
+    /// Deletes the image under `key`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], [`Error::PreconditionFailed`], or the store
+    /// fails.
+    pub async fn delete(&self, key: &ImageKey, precondition: Precondition) -> Result<()> {
+        let (store, key, now) = (self.shared.store.clone(), key.clone(), self.shared.clock.now());
+        let scope = Scope::Group(key.as_str().into());
+        let change = async move { store.delete(&key, precondition, now).await };
+        let deleted = self.shared.tier.write(scope, change).await;
+        self.shared.released.notify_one();
+        if deleted.map_err(|error| self.noted(error))? { Ok(()) } else { Err(Error::NoSuchImage) }
+    }
+
+    /// Deletes all images; says how many there were.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn delete_all(&self) -> Result<u64> {
+        let (store, now) = (self.shared.store.clone(), self.shared.clock.now());
+        let change = async move { store.delete_all(now).await };
+        let deleted = self.shared.tier.write(Scope::All, change).await;
+        self.shared.released.notify_one();
+        deleted.map_err(|error| self.noted(error))
+    }
+
+    /// The settings of the cache in force.
+    pub fn settings(&self) -> Settings {
+        let stats = self.shared.tier.cache_stats();
+        Settings { capacity_bytes: stats.capacity_bytes, policy: stats.policy }
+    }
+
+    /// The settings of the cache that it starts with when none are saved.
+    pub fn default_settings(&self) -> Settings {
+        self.shared.config.defaults
+    }
+
+    /// Changes the settings of the cache: saved first, then in force at once.
+    /// What is in memory stays as far as it fits.
+    ///
+    /// # Errors
+    /// The capacity is refused, or the store fails; nothing is changed then.
+    pub async fn configure(&self, settings: Settings) -> Result<()> {
+        let memory = machine_memory_bytes();
+        if settings.capacity_bytes == 0 {
+            return Err(crate::model::InvalidCapacity::NotPositive.into());
+        }
+        if settings.capacity_bytes > memory {
+            let megabytes = memory / crate::model::MEGABYTE;
+            return Err(crate::model::InvalidCapacity::MoreThanMemory(megabytes).into());
+        }
+        self.put_in_force(Some(settings), settings).await
+    }
+
+    /// Goes back to the default settings of the cache.
+    ///
+    /// # Errors
+    /// The store fails; nothing is changed then.
+    pub async fn reset_settings(&self) -> Result<()> {
+        self.put_in_force(None, self.shared.config.defaults).await
+    }
+
+    async fn put_in_force(&self, saved: Option<Settings>, settings: Settings) -> Result<()> {
+        let saving = self.shared.store.save_settings(saved, self.shared.clock.now());
+        saving.await.map_err(|error| self.noted(error))?;
+        self.shared.tier.reconfigure(settings.capacity_bytes, settings.policy);
+        Ok(())
+    }
+
+    /// Empties the memory; the images stay in the store.
+    pub fn clear_cache(&self) {
+        self.shared.tier.clear();
+    }
+
+    /// Whether the store answers.
+    pub async fn is_ready(&self) -> bool {
+        self.shared.store.is_reachable().await
+    }
+
+    /// The tier, for whoever reports on it.
+    pub fn tier(&self) -> &Tier<Content, Error> {
+        &self.shared.tier
+    }
+
+    /// Asked when everything should end.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shared.shutdown
+    }
+
+    /// Starts the work that goes on beside the requests, until the end is
+    /// asked for: statistics and the collector of blobs.
+    pub fn start_background(&self) -> tokio::task::JoinSet<()> {
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(statistics::sample_for_ever(self.clone()));
+        tasks.spawn(collector::collect_for_ever(self.clone()));
+        tasks
+    }
+
+    /// Finishes what is under way and closes the store.
+    pub async fn close(&self) {
+        self.shared.store.close().await;
+    }
+
+    /// Looks at an error on its way out: one after which written data may be
+    /// lost ends the process, and all that aren't the client's are logged.
+    fn noted(&self, error: Error) -> Error {
+        if error.is_fatal() {
+            self.shared.shutdown.fail(with_sources(&error));
+        }
+        error
+    }
+}
+
+/// Connections for reading: each is a file handle and a cache of pages, and
+/// the disk is the limit long before their number is.
+const READERS: usize = 8;
+
+/// The key of an image, or of a part of it, in the tier.
+fn tier_key(key: &ImageKey, part: &str) -> Key {
+    Key::new(key.as_str().as_bytes(), part.as_bytes())
+}
+
+/// Loads an image from the store.
+async fn load(images: Images, key: ImageKey) -> Result<Option<Content>> {
+    let Shared { store, blobs, .. } = &*images.shared;
+    let mut missing = None;
+    for _ in 0..RELOADS {
+        let read = store.image(&key).await.map_err(|error| images.noted(error))?;
+        let Some(image) = read else { return Ok(None) };
+        // 1. we read the row; 2. a write replaced it; 3. the collector removed
+        // the old blob; 4. we look for it: the row tells which it is now.
+        match blobs.get(&image.location).await {
+            Ok(bytes) if bytes.len() as u64 == image.size => {
+                return Ok(Some(Content {
+                    format: image.format,
+                    width: image.width,
+                    height: image.height,
+                    etag: image.etag(),
+                    image: Arc::new(image),
+                    bytes,
+                }));
+            }
+            Ok(bytes) => {
+                return Err(Error::Damaged(format!(
+                    "blob {} has {} bytes, its row says {}",
+                    image.location,
+                    bytes.len(),
+                    image.size
+                )));
+            }
+            Err(larder_blobs::Error::NotFound(blob)) if missing != Some(blob) => {
+                missing = Some(blob);
+            }
+            Err(error) => return Err(images.noted(error.into())),
+        }
+    }
+    Err(Error::Damaged(format!("{key:?} was replaced {RELOADS} times while it was read")))
+}
+
+/// Makes a variant from the image in memory, or from the store without
+/// keeping the image: a page of thumbnails should not empty the cache.
+async fn render(images: Images, key: ImageKey, variant: Variant) -> Result<Option<Content>> {
+    let source = match images.shared.tier.peek(&tier_key(&key, "")) {
+        Some(content) => Some(content),
+        None => load(images.clone(), key).await?,
+    };
+    let Some(Content { image, bytes, .. }) = source else { return Ok(None) };
+    let closed = |_| Error::Damaged("the decoders are gone".into());
+    let _permit = images.shared.decoders.acquire().await.map_err(closed)?;
+    let limits = images.shared.config.limits;
+    let work = move || larder_picture::render(&bytes, &variant, &limits);
+    let rendered = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| Error::Damaged(format!("rendering panicked: {panic}")))??;
+    let etag = crate::model::Etag(format!("{}-{variant}", image.etag().0));
+    Ok(Some(Content {
+        image,
+        format: rendered.format,
+        width: rendered.width,
+        height: rendered.height,
+        etag,
+        bytes: rendered.bytes,
+    }))
+}
+
+/// An error with its causes, for the log.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,164 @@
+//! Samples of what the cache did, kept bounded: five-second samples for an
+//! hour, then one a minute for a day, then nothing.
+
+use larder_clock::Timestamp;
+use larder_sql::{Connection, Row, Value};
+
+use super::Store;
+use crate::error::Result;
+
+/// Seconds between samples.
+pub const INTERVAL_SECONDS: i64 = 5;
+/// Seconds of the samples that many are thinned to.
+const THIN_SECONDS: i64 = 60;
+/// Age in seconds at which samples are thinned: a little more than the view
+/// of one hour needs.
+const FINE_FOR: i64 = 3600 + 300;
+/// Age in seconds at which thinned samples go: a little more than the view of
+/// a day needs.
+const KEEP_FOR: i64 = 24 * 3600 + 600;
+
+/// What the cache held at one moment and did in the seconds before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Sample {
+    /// The moment, seconds since 1970.
+    pub at: i64,
+    /// The seconds it covers.
+    pub seconds: i64,
+    /// Items held.
+    pub items: u64,
+    /// Bytes held.
+    pub size_bytes: u64,
+    /// Capacity in bytes.
+    pub capacity_bytes: u64,
+    /// Reads; always hits and misses together.
+    pub requests: u64,
+    /// Reads answered from memory.
+    pub hits: u64,
+    /// Reads answered by the store.
+    pub misses: u64,
+    /// Entries evicted for room.
+    pub evictions: u64,
+    /// Mean time of a hit, nanoseconds; 0 if there was none.
+    pub hit_ns_mean: u64,
+    /// 99th percentile of the time of a hit, nanoseconds.
+    pub hit_ns_p99: u64,
+    /// Mean time of a miss, nanoseconds.
+    pub miss_ns_mean: u64,
+    /// 99th percentile of the time of a miss, nanoseconds.
+    pub miss_ns_p99: u64,
+}
+
+const COLUMNS: &str = "created_at, seconds, key_count, cache_size, capacity, request_count, \
+     hit_count, miss_count, eviction_count, hit_ns_mean, hit_ns_p99, miss_ns_mean, miss_ns_p99";
+
+impl Store {
+    /// Keeps a sample.
+    pub async fn add_sample(&self, sample: Sample) -> Result<()> {
+        self.database.write(move |rows| insert(rows, &sample)).await
+    }
+
+    /// The samples since `since`, oldest first.
+    pub async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM cache_stats WHERE created_at >= ? ORDER BY created_at");
+        let work = move |rows: &mut dyn Connection| {
+            rows.query(&sql, &[since.seconds().into()])?.iter().map(sample).collect()
+        };
+        self.database.read(work).await
+    }
+
+    /// Thins old samples and drops the oldest.
+    pub async fn thin_samples(&self, now: Timestamp) -> Result<()> {
+        let now = now.seconds();
+        let work = move |rows: &mut dyn Connection| {
+            rows.execute(
+                "DELETE FROM cache_stats WHERE created_at < ?",
+                &[(now - KEEP_FOR).into()],
+            )?;
+            // Only whole minutes, so that none is thinned twice.
+            let before = (now - FINE_FOR).div_euclid(THIN_SECONDS) * THIN_SECONDS;
+            let range: [Value; 2] = [THIN_SECONDS.into(), before.into()];
+            let old = rows.query(
+                &format!("SELECT {COLUMNS} FROM cache_stats WHERE seconds < ? AND created_at <= ? ORDER BY created_at"),
+                &range,
+            )?;
+            let old = old.iter().map(sample).collect::<Result<Vec<_>>>()?;
+            rows.execute("DELETE FROM cache_stats WHERE seconds < ? AND created_at <= ?", &range)?;
+            // A sample belongs to the minute that ends at or after it.
+            let minute = |sample: &Sample| (sample.at + THIN_SECONDS - 1).div_euclid(THIN_SECONDS);
+            for chunk in old.chunk_by(|a, b| minute(a) == minute(b)) {
+                insert(rows, &merge(chunk, minute(&chunk[0]) * THIN_SECONDS))?;
+            }
+            Ok(())
+        };
+        self.database.write(work).await
+    }
+}
+
+/// One sample for many: counts add up, what is held is that of the last, means
+/// weigh by count, percentiles take the worst.
+fn merge(samples: &[Sample], at: i64) -> Sample {
+    let last = samples.last().copied().unwrap_or_default();
+    let sum = |of: fn(&Sample) -> u64| samples.iter().map(of).sum::<u64>();
+    let worst = |of: fn(&Sample) -> u64| samples.iter().map(of).max().unwrap_or(0);
+    let mean = |of: fn(&Sample) -> u64, count: fn(&Sample) -> u64| {
+        let total: u128 = samples.iter().map(|s| u128::from(of(s)) * u128::from(count(s))).sum();
+        let count = u128::from(sum(count));
+        total.checked_div(count).map_or(0, |mean| u64::try_from(mean).unwrap_or(u64::MAX))
+    };
+    Sample {
+        at,
+        seconds: THIN_SECONDS,
+        requests: sum(|s| s.requests),
+        hits: sum(|s| s.hits),
+        misses: sum(|s| s.misses),
+        evictions: sum(|s| s.evictions),
+        hit_ns_mean: mean(|s| s.hit_ns_mean, |s| s.hits),
+        hit_ns_p99: worst(|s| s.hit_ns_p99),
+        miss_ns_mean: mean(|s| s.miss_ns_mean, |s| s.misses),
+        miss_ns_p99: worst(|s| s.miss_ns_p99),
+        ..last
+    }
+}
+
+fn insert(rows: &mut dyn Connection, sample: &Sample) -> Result<()> {
+    let parameters: [Value; 13] = [
+        sample.at.into(),
+        sample.seconds.into(),
+        sample.items.into(),
+        sample.size_bytes.into(),
+        sample.capacity_bytes.into(),
+        sample.requests.into(),
+        sample.hits.into(),
+        sample.misses.into(),
+        sample.evictions.into(),
+        sample.hit_ns_mean.into(),
+        sample.hit_ns_p99.into(),
+        sample.miss_ns_mean.into(),
+        sample.miss_ns_p99.into(),
+    ];
+    let sql = format!(
+        "INSERT INTO cache_stats ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    );
+    rows.execute(&sql, &parameters)?;
+    Ok(())
+}
+
+fn sample(row: &Row) -> Result<Sample> {
+    Ok(Sample {
+        at: row.get(0)?,
+        seconds: row.get(1)?,
+        items: row.get(2)?,
+        size_bytes: row.get(3)?,
+        capacity_bytes: row.get(4)?,
+        requests: row.get(5)?,
+        hits: row.get(6)?,
+        misses: row.get(7)?,
+        evictions: row.get(8)?,
+        hit_ns_mean: row.get(9)?,
+        hit_ns_p99: row.get(10)?,
+        miss_ns_mean: row.get(11)?,
+        miss_ns_p99: row.get(12)?,
+    })
+}

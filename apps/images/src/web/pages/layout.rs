@@ -1,0 +1,192 @@
+//! What all pages have around them: title, navigation, notices, assets; and
+//! the page for problems.
+
+use askama::Template;
+use http::StatusCode;
+use larder_web::{Problem, asset_url};
+use rust_embed::RustEmbed;
+
+use super::text::encode;
+
+/// Style sheet, scripts and pictures of the pages.
+#[derive(RustEmbed)]
+#[folder = "assets"]
+pub(super) struct Files;
+
+/// Where in the navigation a page belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Upload,
+    Search,
+    Keys,
+    Cache,
+    Statistics,
+    Docs,
+    /// Not in the navigation.
+    None,
+}
+
+/// A message about what was just done. Its code stands in the address, never
+/// its text, so nobody can put words into our mouth by a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    Deleted,
+    DeletedAll,
+    Applied,
+    Cleared,
+    Defaults,
+    SignedIn,
+    SignedOut,
+}
+
+impl Notice {
+    const ALL: [Self; 7] = [
+        Self::Deleted,
+        Self::DeletedAll,
+        Self::Applied,
+        Self::Cleared,
+        Self::Defaults,
+        Self::SignedIn,
+        Self::SignedOut,
+    ];
+
+    /// Its name in addresses.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::DeletedAll => "deleted-all",
+            Self::Applied => "applied",
+            Self::Cleared => "cleared",
+            Self::Defaults => "defaults",
+            Self::SignedIn => "signed-in",
+            Self::SignedOut => "signed-out",
+        }
+    }
+
+    /// The notice with this code.
+    pub(super) fn of(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notice| notice.code() == code)
+    }
+
+    /// What to tell the visitor.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Deleted => "The image was deleted.",
+            Self::DeletedAll => "All images were deleted.",
+            Self::Applied => "The settings are in force, and kept over a restart.",
+            Self::Cleared => "The cache is empty now. All images are still in the store.",
+            Self::Defaults => "The cache is back to its defaults.",
+            Self::SignedIn => "You are signed in.",
+            Self::SignedOut => "You are signed out.",
+        }
+    }
+}
+
+/// What the layout needs to know.
+pub(super) struct Frame {
+    pub(super) title: String,
+    pub(super) tab: Tab,
+    pub(super) form_token: String,
+    pub(super) is_signed_in: bool,
+    pub(super) must_sign_in: bool,
+    /// Path and query of the page.
+    pub(super) here: String,
+    pub(super) notice: Option<Notice>,
+}
+
+/// One link of the navigation.
+pub(super) struct Link {
+    pub(super) tab: Tab,
+    pub(super) href: &'static str,
+    pub(super) text: &'static str,
+}
+
+const LINKS: [Link; 6] = [
+    Link { tab: Tab::Upload, href: "/", text: "Upload" },
+    Link { tab: Tab::Search, href: "/search", text: "Search" },
+    Link { tab: Tab::Keys, href: "/keys", text: "Keys" },
+    Link { tab: Tab::Cache, href: "/cache", text: "Cache" },
+    Link { tab: Tab::Statistics, href: "/statistics", text: "Statistics" },
+    Link { tab: Tab::Docs, href: "/docs", text: "API" },
+];
+
+impl Frame {
+    fn bare(title: String) -> Self {
+        Self {
+            title,
+            tab: Tab::None,
+            form_token: String::new(),
+            is_signed_in: false,
+            must_sign_in: false,
+            here: "/".into(),
+            notice: None,
+        }
+    }
+
+    /// The address of an asset.
+    pub(super) fn asset(&self, name: &str) -> String {
+        asset_url::<Files>(name)
+    }
+
+    pub(super) fn links(&self) -> &'static [Link] {
+        &LINKS
+    }
+
+    pub(super) fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// Where to sign in and come back from.
+    pub(super) fn sign_in_url(&self) -> String {
+        format!("/sign-in?next={}", encode(&self.here))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame,
+    status: u16,
+    title: &'a str,
+    detail: &'a str,
+    request_id: &'a str,
+    must_sign_in: bool,
+    is_ours: bool,
+}
+
+/// A problem as a page.
+pub(crate) fn error_page(problem: &Problem, request_id: &str) -> String {
+    let page = ErrorPage {
+        frame: Frame::bare(problem.title.clone()),
+        status: problem.status.as_u16(),
+        title: &problem.title,
+        detail: &problem.detail,
+        request_id,
+        must_sign_in: problem.status == StatusCode::UNAUTHORIZED,
+        is_ours: problem.status.is_server_error(),
+    };
+    // The template writes to memory only; should it fail all the same, the
+    // words matter more than the style.
+    page.render().unwrap_or_else(|_| format!("{} ({request_id})", problem.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_found_by_its_code_only() {
+        for notice in Notice::ALL {
+            assert_eq!(Notice::of(notice.code()), Some(notice));
+        }
+        assert_eq!(Notice::of("<b>pay here</b>"), None);
+    }
+
+    #[test]
+    fn a_problem_is_shown_escaped_with_its_request_id() {
+        let problem = Problem::not_found("There is no <b>.");
+        let page = error_page(&problem, "00ff");
+        assert!(page.contains("404") && page.contains("Not Found") && page.contains("00ff"));
+        assert!(page.contains("no &#60;b&#62;."), "{page}");
+    }
+}

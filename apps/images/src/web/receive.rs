@@ -1,0 +1,162 @@
+//! Receiving an upload: chunks from the network into the spool, with a limit
+//! on how long a client may keep us waiting.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::StatusCode;
+
+use crate::error::{Error, Result};
+use crate::service::Incoming;
+
+/// How long a client may send nothing.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// Time every upload has, and the pace it must keep after that: a client that
+/// sends a byte now and then would else hold its connection for days.
+const GRACE: Duration = Duration::from_secs(30);
+const BYTES_PER_SECOND: u64 = 4096;
+
+/// The most of a refused upload that is read and thrown away, so that a
+/// client still sending gets to read the answer.
+const DISCARD_BYTES: u64 = 64 << 20;
+
+/// The largest field of a form that isn't a file.
+const FIELD_BYTES: usize = 64 * 1024;
+
+/// The most parts of a form.
+const PARTS: usize = 64;
+
+/// Watches over the pace of a client.
+struct Pace {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), bytes: 0 }
+    }
+
+    /// The next chunk, if it comes in time.
+    async fn next<S, E>(&mut self, chunks: &mut S) -> Result<Option<Bytes>>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Into<Error>,
+    {
+        let allowed = GRACE + Duration::from_secs(self.bytes / BYTES_PER_SECOND);
+        if self.since.elapsed() > allowed {
+            return Err(Error::TooSlow);
+        }
+        match tokio::time::timeout(IDLE, chunks.next()).await {
+            Err(_) => Err(Error::TooSlow),
+            Ok(None) => Ok(None),
+            Ok(Some(Err(error))) => Err(error.into()),
+            Ok(Some(Ok(bytes))) => {
+                self.bytes += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+        }
+    }
+
+    async fn receive<S, E>(&mut self, chunks: &mut S, incoming: &mut Incoming) -> Result<()>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Into<Error>,
+    {
+        while let Some(bytes) = self.next(chunks).await? {
+            incoming.write(bytes).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Receives a raw body. After a refusal the rest is read and thrown away.
+pub(crate) async fn body(body: Body, incoming: Result<Incoming>) -> Result<Incoming> {
+    let mut chunks = body.into_data_stream();
+    let mut pace = Pace::new();
+    let received = match incoming {
+        Ok(mut incoming) => pace.receive(&mut chunks, &mut incoming).await.map(|()| incoming),
+        Err(error) => Err(error),
+    };
+    if received.is_err() {
+        while pace.bytes < DISCARD_BYTES && matches!(pace.next(&mut chunks).await, Ok(Some(_))) {}
+    }
+    received
+}
+
+/// One part of a form.
+pub(crate) enum Part {
+    /// A file with the name the client gave it, if any.
+    File(Option<String>, Incoming),
+    /// A text field with its name.
+    Text(String, String),
+}
+
+/// Receives the parts of a form, one after the other.
+pub(crate) struct Form {
+    multipart: Multipart,
+    parts: usize,
+    pace: Pace,
+}
+
+impl Form {
+    pub(crate) fn new(multipart: Multipart) -> Self {
+        Self { multipart, parts: 0, pace: Pace::new() }
+    }
+
+    /// The next part. The field named `file_field` is a file, whether or not
+    /// it has a file name; every other is text.
+    pub(crate) async fn next(
+        &mut self,
+        file_field: &str,
+        begin: impl Fn() -> Result<Incoming>,
+    ) -> Result<Option<Part>> {
+        let next = tokio::time::timeout(IDLE, self.multipart.next_field()).await;
+        let Some(mut field) = next.map_err(|_| Error::TooSlow)?? else { return Ok(None) };
+        self.parts += 1;
+        if self.parts > PARTS {
+            return Err(Error::BadForm(format!("The form has more than {PARTS} parts.")));
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == file_field {
+            let file_name = field.file_name().map(str::to_owned);
+            let mut incoming = begin()?;
+            self.pace.receive(&mut field, &mut incoming).await?;
+            return Ok(Some(Part::File(file_name, incoming)));
+        }
+        let text = small_text(&mut self.pace, &mut field).await?;
+        Ok(Some(Part::Text(name, text)))
+    }
+}
+
+async fn small_text(pace: &mut Pace, field: &mut Field<'_>) -> Result<String> {
+    let mut text = Vec::new();
+    while let Some(bytes) = pace.next(field).await? {
+        if text.len() + bytes.len() > FIELD_BYTES {
+            return Err(Error::BadForm(format!("A field is longer than {FIELD_BYTES} bytes.")));
+        }
+        text.extend_from_slice(&bytes);
+    }
+    String::from_utf8(text).map_err(|_| Error::BadForm("A field is not UTF-8 text.".into()))
+}
+
+impl From<MultipartError> for Error {
+    fn from(error: MultipartError) -> Self {
+        match error.status() {
+            StatusCode::BAD_REQUEST => {
+                Self::BadForm("The body is not a complete multipart form.".into())
+            }
+            _ => Self::BrokeOff,
+        }
+    }
+}
+
+impl From<axum::Error> for Error {
+    fn from(_: axum::Error) -> Self {
+        Self::BrokeOff
+    }
+}

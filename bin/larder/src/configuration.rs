@@ -1,0 +1,118 @@
+//! `larder.toml`: its keys become flags in front of those that were typed, so
+//! one parser checks all and a typed flag wins. A key whose environment
+//! variable is set is left out, because flags would win over variables.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::flags::Command;
+
+/// The file that is read when it exists and `LARDER_CONFIG` names no other.
+const FILE: &str = "larder.toml";
+
+/// The arguments with those of the configuration file put in.
+///
+/// # Errors
+/// The file can't be read, or has a key that can be no flag.
+pub(crate) fn with_file(arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    let named = std::env::var_os("LARDER_CONFIG");
+    let path = PathBuf::from(named.clone().unwrap_or_else(|| FILE.into()));
+    let mut flags = Vec::new();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let is_set = |variable: &str| std::env::var_os(variable).is_some();
+            flags = to_flags(&text, is_set).map_err(|why| format!("{}: {why}", path.display()))?;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {}
+        Err(error) => return Err(format!("{}: can't be read: {error}", path.display())),
+    }
+    Ok(put_in(arguments, flags))
+}
+
+/// Puts flags behind the command, which is `serve` if none is given.
+fn put_in(mut arguments: Vec<OsString>, flags: Vec<OsString>) -> Vec<OsString> {
+    let first = arguments.get(1).and_then(|argument| argument.to_str()).unwrap_or_default();
+    let names_a_command = Command::NAMES.contains(&first);
+    let asks_about_the_program = matches!(first, "help" | "-h" | "--help" | "-V" | "--version");
+    if asks_about_the_program {
+        return arguments;
+    }
+    if !names_a_command && (first.is_empty() || first.starts_with('-')) {
+        arguments.insert(1.min(arguments.len()), "serve".into());
+    }
+    let behind_command = 2.min(arguments.len());
+    arguments.splice(behind_command..behind_command, flags);
+    arguments
+}
+
+fn to_flags(text: &str, is_set: impl Fn(&str) -> bool) -> Result<Vec<OsString>, String> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let mut flags = Vec::new();
+    for (key, value) in table {
+        let variable = format!("LARDER_{}", key.to_ascii_uppercase().replace('-', "_"));
+        if is_set(&variable) {
+            continue;
+        }
+        let values = match value {
+            toml::Value::Array(values) => values,
+            value => vec![value],
+        };
+        for value in values {
+            match value {
+                toml::Value::Boolean(true) => flags.push(format!("--{key}").into()),
+                toml::Value::Boolean(false) => {}
+                toml::Value::String(text) => flags.push(format!("--{key}={text}").into()),
+                toml::Value::Integer(number) => flags.push(format!("--{key}={number}").into()),
+                toml::Value::Float(number) => flags.push(format!("--{key}={number}").into()),
+                _ => return Err(format!("{key} must be a text, a number, true or false")),
+            }
+        }
+    }
+    Ok(flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(texts: &[&str]) -> Vec<OsString> {
+        texts.iter().map(Into::into).collect()
+    }
+
+    #[test]
+    fn keys_become_flags_unless_their_variable_is_set() {
+        let text = "capacity = \"1GB\"\nmax-pixels = 5\nallow-svg = true\nallow-anonymous = false\n\
+                    host = [\"a\", \"b\"]\nlisten = \"x\"";
+        let flags = to_flags(text, |variable| variable == "LARDER_LISTEN").expect("is read");
+        let expected = ["--capacity=1GB", "--max-pixels=5", "--allow-svg", "--host=a", "--host=b"];
+        let mut sorted = (flags, strings(&expected));
+        sorted.0.sort();
+        sorted.1.sort();
+        assert_eq!(sorted.0, sorted.1);
+        assert!(to_flags("[table]\na = 1", |_| false).is_err());
+        assert!(to_flags("nonsense", |_| false).is_err());
+    }
+
+    #[test]
+    fn serve_is_the_command_when_none_is_given() {
+        let flags = || strings(&["--log=json"]);
+        assert_eq!(
+            put_in(strings(&["larder"]), flags()),
+            strings(&["larder", "serve", "--log=json"])
+        );
+        assert_eq!(
+            put_in(strings(&["larder", "--data", "x"]), flags()),
+            strings(&["larder", "serve", "--log=json", "--data", "x"])
+        );
+        assert_eq!(
+            put_in(strings(&["larder", "images", "--data", "x"]), flags()),
+            strings(&["larder", "images", "--log=json", "--data", "x"])
+        );
+        for untouched in ["--help", "--version"] {
+            assert_eq!(
+                put_in(strings(&["larder", untouched]), flags()),
+                strings(&["larder", untouched])
+            );
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The flags: each is an environment variable and a key of `larder.toml` too,
+//! spelled the same.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use larder_cache::PolicyKind;
+use larder_sql::DatabaseUrl;
+
+/// A cache tier for web services, and services on it.
+#[derive(Parser)]
+#[command(version, args_override_self = true, subcommand_required = true)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to start.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: the image store and the mem-cache
+    /// service (the default)
+    #[command(after_long_help = MORE)]
+    Serve(Box<Options>),
+    /// Start the image store alone
+    #[command(after_long_help = MORE)]
+    Images(Box<Options>),
+    /// Start the mem-cache service alone
+    #[command(after_long_help = MORE)]
+    Cache(Box<Options>),
+}
+
+impl Command {
+    /// The names of the commands.
+    pub(crate) const NAMES: [&str; 3] = ["serve", "images", "cache"];
+}
+
+const MORE: &str = "\
+Each flag may also be set as an environment variable (--max-upload is
+LARDER_MAX_UPLOAD) or as a key of larder.toml in the folder you start in
+(max-upload = \"64MB\"); LARDER_CONFIG names another file. A flag wins over a
+variable, a variable over the file, the file over the default.
+
+Sizes are bytes, or a number with KB, MB or GB (powers of 1024).
+
+Examples:
+  larder                                     everything, on this machine only
+  larder serve --listen 127.0.0.1:0          on a free port
+  larder images --capacity 2GB --policy s3-fifo --data /srv/images
+  larder serve --listen 0.0.0.0:5000 --host pictures.example.org \\
+      --admin-token-file /etc/larder/token   for others, changes with the token";
+
+/// The flags of every service.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where the pages and the API of the image store listen; port 0 takes a
+    /// free one
+    #[arg(long, env = "LARDER_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000", value_parser = address, help_heading = "Addresses")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where the mem-cache service listens
+    #[arg(long, env = "LARDER_CACHE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5001", value_parser = address, help_heading = "Addresses")]
+    pub(crate) cache_listen: SocketAddr,
+
+    /// A host name to answer to, besides localhost and IP addresses; may be
+    /// given several times. Requests for other names are refused, because a
+    /// page of another site could make a browser send them
+    #[arg(
+        long,
+        env = "LARDER_HOST",
+        value_name = "NAME",
+        value_delimiter = ',',
+        help_heading = "Addresses"
+    )]
+    pub(crate) host: Vec<String>,
+
+    /// The folder for images, temporary files and the embedded database
+    #[arg(
+        long,
+        env = "LARDER_DATA",
+        value_name = "DIR",
+        default_value = "data",
+        help_heading = "Storage"
+    )]
+    pub(crate) data: PathBuf,
+
+    /// Where the rows are [default: sqlite:DIR/larder.db]
+    #[arg(long, env = "LARDER_DATABASE", value_name = "URL", help_heading = "Storage")]
+    pub(crate) database: Option<DatabaseUrl>,
+
+    /// Refuse uploads while the disk has less room than this
+    #[arg(long, env = "LARDER_MIN_FREE", value_name = "SIZE", default_value = "1GB", value_parser = size, help_heading = "Storage")]
+    pub(crate) min_free: u64,
+
+    /// Memory for images, until the settings page changes it
+    #[arg(long, env = "LARDER_CAPACITY", value_name = "SIZE", default_value = "256MB", value_parser = capacity, help_heading = "Cache")]
+    pub(crate) capacity: u64,
+
+    /// Which image leaves memory when room is needed, until the settings page
+    /// changes it: lru, random, fifo, clock, sieve or s3-fifo
+    #[arg(
+        long,
+        env = "LARDER_POLICY",
+        value_name = "NAME",
+        default_value = "lru",
+        help_heading = "Cache"
+    )]
+    pub(crate) policy: PolicyKind,
+
+    /// Memory of the mem-cache service
+    #[arg(long, env = "LARDER_CACHE_CAPACITY", value_name = "SIZE", default_value = "64MB", value_parser = capacity, help_heading = "Cache")]
+    pub(crate) cache_capacity: u64,
+
+    /// The largest upload
+    #[arg(long, env = "LARDER_MAX_UPLOAD", value_name = "SIZE", default_value = "32MB", value_parser = capacity, help_heading = "Uploads")]
+    pub(crate) max_upload: u64,
+
+    /// The most pixels of a picture, or of one frame of an animation
+    #[arg(long, env = "LARDER_MAX_PIXELS", value_name = "PIXELS", default_value_t = 40_000_000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Uploads")]
+    pub(crate) max_pixels: u64,
+
+    /// Accept SVG drawings. They can hold scripts; they are served so that
+    /// those don't run
+    #[arg(long, env = "LARDER_ALLOW_SVG", help_heading = "Uploads")]
+    pub(crate) allow_svg: bool,
+
+    /// What the classic API's upload answers as the key: the text itself, or
+    /// a list of one
+    #[arg(
+        long,
+        env = "LARDER_CLASSIC_KEY",
+        value_name = "FORM",
+        default_value = "text",
+        help_heading = "Uploads"
+    )]
+    pub(crate) classic_key: ClassicKey,
+
+    /// A file with the administrator's token. With it, changes need the token
+    /// (sign in on the page, or Authorization: Bearer), and other addresses
+    /// than this machine's own may be listened on
+    #[arg(long, env = "LARDER_ADMIN_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+
+    /// Let everybody who reaches the address change and delete everything
+    #[arg(long, env = "LARDER_ALLOW_ANONYMOUS", help_heading = "Access")]
+    pub(crate) allow_anonymous: bool,
+
+    /// How to write the log, to standard error
+    #[arg(
+        long,
+        env = "LARDER_LOG",
+        value_name = "FORM",
+        default_value = "text",
+        help_heading = "Operation"
+    )]
+    pub(crate) log: LogForm,
+
+    /// What to log: error, warn, info, debug or trace, or a filter such as
+    /// info,larder_web=debug
+    #[arg(
+        long,
+        env = "LARDER_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info",
+        help_heading = "Operation"
+    )]
+    pub(crate) log_level: String,
+}
+
+/// The form of the key in the classic API's answer to an upload.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassicKey {
+    /// `"key": "a"`.
+    Text,
+    /// `"key": ["a"]`.
+    List,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// A line of text for people.
+    Text,
+    /// A line of JSON for programs.
+    Json,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text =
+        text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:5000".to_owned())
+}
+
+/// Reads a size: bytes, or a number with a unit.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a size such as 256MB, 1.5GB or 1048576".to_owned();
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1_u64,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    let bytes = number * factor as f64;
+    if !(0.0..=u64::MAX as f64).contains(&bytes) {
+        return Err(wrong());
+    }
+    Ok(bytes as u64)
+}
+
+/// Reads a size that isn't zero.
+fn capacity(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("must be more than 0".into()),
+        bytes => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_sound() {
+        use clap::CommandFactory;
+        Flags::command().debug_assert();
+        for name in Command::NAMES {
+            assert!(Flags::command().find_subcommand(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("1KB", 1024),
+            ("256MB", 256 << 20),
+            ("1.5 GB", 3 << 29),
+            ("2g", 2 << 30),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MB", "-1", "1 TB", "1MBs", "nan", "1e99"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        assert!(capacity("0").is_err());
+    }
+
+    #[test]
+    fn addresses_may_say_localhost() {
+        assert_eq!(address("localhost:80"), address("127.0.0.1:80"));
+        assert!(address("5000").is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! The log: to standard error, as text or JSON.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::Usage;
+use crate::flags::LogForm;
+
+/// Starts logging.
+///
+/// # Errors
+/// The filter can't be read.
+pub(crate) fn start(form: LogForm, level: &str) -> Result<(), Usage> {
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        Usage(format!("--log-level {level}: {error}; try error, warn, info, debug or trace"))
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match form {
+        LogForm::Text => log.with_target(false).init(),
+        LogForm::Json => log.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! `larder`: reads flags, environment and `larder.toml`, and runs what they
+//! name. Decides nothing else.
+
+mod configuration;
+mod flags;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use flags::{Command, Flags};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What is wrong with how the program was started: one sentence, exit code 2.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("larder: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    // Nobody but the owner reads what this process writes.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let arguments = configuration::with_file(std::env::args_os().collect()).map_err(Usage)?;
+    let flags = Flags::parse_from(arguments);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match flags.command {
+        Command::Serve(options) => runtime.block_on(serve::run(options, serve::Services::ALL)),
+        Command::Images(options) => runtime.block_on(serve::run(options, serve::Services::IMAGES)),
+        Command::Cache(options) => runtime.block_on(serve::run(options, serve::Services::CACHE)),
+    }
+}

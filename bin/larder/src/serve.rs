@@ -1,0 +1,224 @@
+//! Starting and ending services: listeners first, so that a taken port is
+//! told at once; then everything runs until Ctrl-C or SIGTERM.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use larder_images::{Config, Images, MEGABYTE, Settings};
+use larder_web::{Access, Limits, Shutdown, listen};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Usage;
+use crate::flags::{ClassicKey, Options};
+use crate::logging;
+
+/// Which services to start.
+#[derive(Clone, Copy)]
+pub(crate) struct Services {
+    images: bool,
+    cache: bool,
+}
+
+impl Services {
+    pub(crate) const ALL: Self = Self { images: true, cache: true };
+    pub(crate) const IMAGES: Self = Self { images: true, cache: false };
+    pub(crate) const CACHE: Self = Self { images: false, cache: true };
+}
+
+/// Runs services until they are asked to end.
+pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Result<()> {
+    logging::start(options.log, &options.log_level)?;
+    let token = check(&options, services)?;
+    let images = match services.images {
+        true => Some(listen("--listen", options.listen).await.map_err(Usage)?),
+        false => None,
+    };
+    let cache = match services.cache {
+        true => Some(listen("--cache-listen", options.cache_listen).await.map_err(Usage)?),
+        false => None,
+    };
+    let shutdown = Shutdown::default();
+    end_on_signals(shutdown.clone())?;
+    let limits = Limits { connections: connections(), ..Limits::default() };
+    let access = || token.as_deref().map_or_else(Access::open, Access::with_token);
+
+    let cache_address = cache.as_ref().map(TcpListener::local_addr).transpose()?;
+    let cached = cache.map(|listener| {
+        let config = larder_cached::Config {
+            capacity_bytes: options.cache_capacity,
+            policy: options.policy,
+            // Base64 and the JSON around it.
+            max_body_bytes: usize::try_from(options.max_upload.saturating_mul(3) / 2)
+                .unwrap_or(usize::MAX),
+        };
+        let web = larder_cached::WebConfig {
+            hosts: options.host.clone(),
+            access: access(),
+            limits: limits.clone(),
+        };
+        tokio::spawn(larder_cached::run(config, web, listener, shutdown.clone()))
+    });
+    let result = match images {
+        None => {
+            announce(&announcement(None, cache_address, None));
+            Ok(())
+        }
+        Some(listener) => {
+            let address = listener.local_addr()?;
+            let web =
+                larder_images::WebConfig { hosts: options.host.clone(), access: access(), limits };
+            let ready = |images: &Images| {
+                announce(&announcement(Some((address, images)), cache_address, token.as_deref()));
+            };
+            let served =
+                larder_images::run(config(&options), web, listener, shutdown.clone(), ready).await;
+            // Whatever ended the image store ends the rest.
+            shutdown.ask();
+            served.map_err(|error| explain(error, &options))
+        }
+    };
+    if let Some(cached) = cached {
+        cached.await?;
+    }
+    result
+}
+
+/// Checks what no single flag can be checked for; returns the token.
+fn check(options: &Options, services: Services) -> Result<Option<String>, Usage> {
+    let memory = larder_images::machine_memory_bytes();
+    for (flag, capacity) in
+        [("--capacity", options.capacity), ("--cache-capacity", options.cache_capacity)]
+    {
+        if capacity > memory {
+            return Err(Usage(format!(
+                "{flag}: {} MB is more than the {} MB of memory of this machine",
+                capacity / MEGABYTE,
+                memory / MEGABYTE
+            )));
+        }
+    }
+    let token = options.admin_token_file.as_deref().map(read_token).transpose()?;
+    let listening = [
+        (services.images, "--listen", options.listen),
+        (services.cache, "--cache-listen", options.cache_listen),
+    ];
+    for (starts, flag, address) in listening {
+        let is_open = !address.ip().is_loopback() && token.is_none() && !options.allow_anonymous;
+        if starts && is_open {
+            return Err(Usage(format!(
+                "{flag} {address} can be reached from other machines, where everybody could change \
+                 and delete everything: add --admin-token-file FILE, or --allow-anonymous if that \
+                 is what you want"
+            )));
+        }
+    }
+    Ok(token)
+}
+
+fn read_token(path: &Path) -> Result<String, Usage> {
+    let refused = |why: String| Usage(format!("--admin-token-file {}: {why}", path.display()));
+    let token = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let token = token.trim().to_owned();
+    if token.len() < 16 {
+        return Err(refused(
+            "the token must be at least 16 characters; make one with: openssl rand -hex 32".into(),
+        ));
+    }
+    Ok(token)
+}
+
+fn config(options: &Options) -> Config {
+    Config {
+        data: options.data.clone(),
+        database: options.database.clone(),
+        defaults: Settings { capacity_bytes: options.capacity, policy: options.policy },
+        max_upload_bytes: options.max_upload,
+        limits: larder_picture::Limits {
+            max_pixels: options.max_pixels,
+            allow_svg: options.allow_svg,
+            ..larder_picture::Limits::default()
+        },
+        min_free_bytes: options.min_free,
+        classic_key_as_list: options.classic_key == ClassicKey::List,
+    }
+}
+
+/// A store that can't be opened is most often a wrong flag.
+fn explain(error: larder_images::Error, options: &Options) -> anyhow::Error {
+    use larder_images::Error;
+    match error {
+        Error::Blobs(source) if matches!(*source, larder_blobs::Error::Folder(_)) => {
+            Usage(format!("--data {}: {source}", options.data.display())).into()
+        }
+        Error::Rows(source) if matches!(*source, larder_sql::Error::Open { .. }) => {
+            Usage(format!("--database: {source}")).into()
+        }
+        error => anyhow::Error::new(error),
+    }
+}
+
+/// What a person who started it wants to know.
+fn announcement(
+    images: Option<(SocketAddr, &Images)>,
+    cache: Option<SocketAddr>,
+    token: Option<&str>,
+) -> String {
+    let mut lines = vec![format!("larder {}", env!("CARGO_PKG_VERSION"))];
+    if let Some((address, _)) = images {
+        lines.push(format!("  images      http://{address}   pages; API at /docs"));
+    }
+    if let Some(address) = cache {
+        lines.push(format!("  mem-cache   http://{address}"));
+    }
+    if let Some((_, images)) = images {
+        let settings = images.settings();
+        lines.push(format!("  data        {}", images.data().display()));
+        lines.push(format!(
+            "  cache       {} MB, {} (change it at /cache)",
+            settings.capacity_megabytes(),
+            settings.policy.title()
+        ));
+    }
+    let changes =
+        if token.is_some() { "with the admin token" } else { "by anybody who reaches the address" };
+    lines.push(format!("  changes     {changes}"));
+    lines.push("  stop        Ctrl-C".to_owned());
+    lines.join("\n")
+}
+
+fn announce(text: &str) {
+    // A closed standard output is no reason not to serve.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+fn end_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: what is in flight may finish");
+        shutdown.ask();
+    });
+    Ok(())
+}
+
+/// Connections one listener takes: what the system's limit on open files
+/// leaves, once blobs and databases have theirs.
+fn connections() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    (files / 2).saturating_sub(100).clamp(16, Limits::default().connections)
+}

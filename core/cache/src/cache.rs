@@ -1,0 +1,154 @@
+//! The handle that users of the cache hold. It never does anything itself:
+//! the engine behind it does.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::{Engine, Stored};
+use crate::lease::Lookup;
+use crate::table;
+use crate::{Config, PolicyKind, Stats, Weigh};
+
+/// What became of a value given to [`Cache::insert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is in the cache.
+    Stored,
+    /// It doesn't fit even into an empty cache. Nothing was evicted for it,
+    /// and an older value under its key is gone.
+    TooHeavy,
+}
+
+/// A cache bounded in bytes: a cheap handle, all clones of which share the
+/// entries.
+///
+/// Hits take a shard's read lock only and clone the value there, so cloning
+/// should be cheap (an `Arc`, a `Bytes`) and must not call the cache. Values
+/// are dropped outside all locks; their destructors may call the cache.
+pub struct Cache<V> {
+    engine: Arc<Engine<V>>,
+}
+
+impl<V> Clone for Cache<V> {
+    fn clone(&self) -> Self {
+        Self { engine: Arc::clone(&self.engine) }
+    }
+}
+
+impl<V> Cache<V> {
+    /// Builds an empty cache.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { engine: Arc::new(Engine::new(config)) }
+    }
+
+    /// Removes the entry, if there is one, and voids the lease in progress, if
+    /// there is one. True if an entry was removed.
+    ///
+    /// Once this returns, nobody gets a value that was inserted, or whose load
+    /// began, before it was called, unless they asked before it returned.
+    pub fn invalidate(&self, key: &[u8]) -> bool {
+        self.engine.invalidate(key)
+    }
+
+    /// Removes every entry and voids every lease, shard by shard: what is
+    /// inserted meanwhile may stay.
+    pub fn clear(&self) {
+        self.engine.clear();
+    }
+
+    /// Changes capacity, bound on the entries and policy while the cache is in
+    /// use, and returns when all of them hold, to the byte.
+    ///
+    /// Entries stay as far as they fit. A new policy gets them in the order in
+    /// which the old one would have evicted them, and is the one that chooses
+    /// who goes if they don't fit. Concurrent calls come one after the other.
+    pub fn reconfigure(&self, capacity_bytes: u64, max_items: Option<u64>, policy: PolicyKind) {
+        self.engine.reconfigure(capacity_bytes, max_items, policy);
+    }
+
+    /// The settings in force. While `reconfigure` is at work, the old
+    /// capacity.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.engine.config()
+    }
+
+    /// Counters since the cache was built, and what it holds now. Takes no
+    /// shard lock.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// The keys of all entries in no order, copied shard by shard: of keys
+    /// that come or go meanwhile, some.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Box<[u8]>> {
+        self.engine.keys()
+    }
+}
+
+impl<V: Clone + Weigh> Cache<V> {
+    /// The value under a key, from memory only. Counts a hit or a miss.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<V> {
+        self.engine.get(key)
+    }
+
+    /// The value under a key; counts nothing and is no use of the entry to the
+    /// policy.
+    #[must_use]
+    pub fn peek(&self, key: &[u8]) -> Option<V> {
+        self.engine.peek(key)
+    }
+
+    /// The value under a key, or the right to fill it, or a place among those
+    /// who wait for the one who has that right. Counts a hit or a miss.
+    pub fn lookup(&self, key: &[u8]) -> Lookup<V> {
+        self.engine.lookup(key, true)
+    }
+
+    /// As [`lookup`](Self::lookup), but counts neither hit nor miss: for a
+    /// request that was counted and has to look once more, because its
+    /// [`Waiter`](crate::Waiter) answered `None`.
+    pub fn lookup_again(&self, key: &[u8]) -> Lookup<V> {
+        self.engine.lookup(key, false)
+    }
+
+    /// Puts a value in place, evicting others as needed, and voids the lease
+    /// in progress on that key, whether the value is kept or not.
+    pub fn insert(&self, key: &[u8], value: V) -> Inserted {
+        let weight = Self::weight_of(key, &value);
+        let hash = self.engine.hash(key);
+        match self.engine.store(key, hash, value, weight, None) {
+            Stored::TooHeavy => Inserted::TooHeavy,
+            // Only a lease can be void, and there was none in this call.
+            Stored::Installed | Stored::Voided => Inserted::Stored,
+        }
+    }
+
+    /// What an entry weighs, in bytes: key, value and
+    /// [`OVERHEAD_BYTES`](crate::OVERHEAD_BYTES).
+    #[must_use]
+    pub fn weight_of(key: &[u8], value: &V) -> u64 {
+        table::weight_of(key, value)
+    }
+
+    /// Recounts everything and holds it against what the cache believes. For
+    /// tests: it stops all shards meanwhile, and takes time in proportion to
+    /// the entries.
+    ///
+    /// # Panics
+    ///
+    /// If anything disagrees, saying what.
+    pub fn validate(&self) {
+        self.engine.validate();
+    }
+}
+
+impl<V> fmt::Debug for Cache<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

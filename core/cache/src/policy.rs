@@ -1,0 +1,150 @@
+//! Replacement policies: who has to go when room is needed. A policy never
+//! sees keys, values or locks: slots, weights and fingerprints only.
+//!
+//! Adding one takes a file under `policy/`, its `mod` line and its line in the
+//! list below; the conformance suite runs over the whole list.
+
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+mod clock;
+mod fifo;
+mod list;
+mod lru;
+mod random;
+mod s3_fifo;
+mod sieve;
+#[cfg(test)]
+mod tests;
+
+/// The number of an entry's place in its shard.
+pub(crate) type Slot = u32;
+
+/// What the hungriest policy, S3-FIFO, keeps for an entry: its record and its
+/// share of the ghosts.
+pub(crate) const BYTES_PER_ENTRY: usize = s3_fifo::BYTES_PER_ENTRY;
+
+/// A replacement policy of one shard.
+///
+/// The shard calls `hit` under its read lock, from many threads at once, and
+/// all else under its write lock.
+pub(crate) trait Policy: Send + Sync {
+    /// A new entry is in `slot`. The fingerprint is 64 bits of the key's hash,
+    /// to recognise a key that comes back.
+    fn insert(&mut self, slot: Slot, weight: u64, fingerprint: u64);
+
+    /// The entry was used. At most one relaxed store, if hits are to scale.
+    fn hit(&self, slot: Slot);
+
+    /// The entry goes because the caller says so: no sign of low worth.
+    fn remove(&mut self, slot: Slot);
+
+    /// Chooses a victim and forgets it; `None` only if there are no entries.
+    /// Called until then, it gives all entries, coldest first: that is how
+    /// they are handed to another policy.
+    fn evict(&mut self) -> Option<Slot>;
+
+    /// The entry's weight changed in place. Most policies don't weigh.
+    fn reweigh(&mut self, _slot: Slot, _weight: u64) {}
+
+    /// All slots it ranks, in any order: for the recount in tests.
+    fn ranked(&self) -> Vec<Slot>;
+}
+
+macro_rules! policies {
+    ($($kind:ident: $type:path, [$name:literal $(, $alias:literal)*], $title:literal, $summary:literal;)*) => {
+        /// A replacement policy, by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum PolicyKind {
+            $(#[doc = $summary] $kind,)*
+        }
+
+        impl PolicyKind {
+            /// All policies, in the order in which to offer them.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The name in flags, configuration and answers; `Display` and
+            /// `FromStr` use it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// The name for people.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)* }
+            }
+
+            /// One line for a settings page.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$kind => $summary,)* }
+            }
+
+            fn names(self) -> &'static [&'static str] {
+                match self { $(Self::$kind => &[$name $(, $alias)*],)* }
+            }
+
+            /// A policy of this kind without entries; the seed is for those
+            /// that leave anything to chance.
+            pub(crate) fn build(self, seed: u64) -> Box<dyn Policy> {
+                match self { $(Self::$kind => Box::new(<$type>::new(seed)),)* }
+            }
+        }
+    };
+}
+
+policies! {
+    Lru: lru::Lru, ["lru"], "LRU", "Evicts the entry that has gone unused the longest.";
+    Random: random::Random, ["random", "rr"], "Random", "Evicts any entry, by chance; no record of use is kept.";
+    Fifo: fifo::Fifo, ["fifo"], "FIFO", "Evicts the entry that came first, used or not.";
+    Clock: clock::Clock, ["clock"], "CLOCK", "FIFO that lets an entry go round again up to three times, once per use.";
+    Sieve: sieve::Sieve, ["sieve"], "SIEVE", "Sifts out entries not used since the last pass and leaves the others where they are.";
+    S3Fifo: s3_fifo::S3Fifo, ["s3-fifo", "s3fifo"], "S3-FIFO", "Tries newcomers in a small queue first, so that one-time visitors leave early.";
+}
+
+impl fmt::Display for PolicyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name is no policy's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownPolicy {
+    name: String,
+}
+
+impl fmt::Display for UnknownPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no policy is called {:?}; there are", self.name)?;
+        for (number, kind) in PolicyKind::ALL.iter().enumerate() {
+            let comma = if number > 0 { "," } else { "" };
+            write!(f, "{comma} {kind}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for UnknownPolicy {}
+
+impl FromStr for PolicyKind {
+    type Err = UnknownPolicy;
+
+    /// Accepts the names and aliases in any case.
+    fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
+        let called = |kind: &Self| kind.names().iter().any(|n| n.eq_ignore_ascii_case(name));
+        let found = Self::ALL.iter().copied().find(called);
+        found.ok_or_else(|| UnknownPolicy { name: name.into() })
+    }
+}
+
+/// Lengthens a policy's records so that there is one for `slot`.
+fn reach<T: Default>(records: &mut Vec<T>, slot: Slot) {
+    let length = slot as usize + 1;
+    if records.len() < length {
+        records.resize_with(length, T::default);
+    }
+}

@@ -1,0 +1,65 @@
+//! CLOCK with a 2-bit counter: the oldest goes unless it was used; each use,
+//! up to three, buys another round. A hit never moves anything.
+//!
+//! Source: Corbató, "A paging experiment with the Multics system", 1968 (one
+//! bit); Smith, "Sequentiality and prefetching in database systems", ACM TODS
+//! 3(3), 1978 (a counter). The moving hand is a queue whose oldest goes back
+//! to the end, which gives the same victims.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::list::{Links, Queue};
+use super::{Policy, Slot, reach};
+
+/// What two bits can count to.
+const MOST_USES: u8 = 3;
+
+/// The queue by arrival or last round, and the uses since.
+pub(super) struct Clock {
+    links: Links,
+    queue: Queue,
+    uses: Vec<AtomicU8>,
+}
+
+impl Clock {
+    pub(super) fn new(_seed: u64) -> Self {
+        Self { links: Links::default(), queue: Queue::default(), uses: Vec::new() }
+    }
+}
+
+impl Policy for Clock {
+    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+        reach(&mut self.uses, slot);
+        *self.uses[slot as usize].get_mut() = 0;
+        self.queue.push(&mut self.links, slot);
+    }
+
+    /// Two hits at once may count as one: worth it for a plain store.
+    fn hit(&self, slot: Slot) {
+        let uses = &self.uses[slot as usize];
+        let count = uses.load(Ordering::Relaxed);
+        if count < MOST_USES {
+            uses.store(count + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        self.queue.remove(&mut self.links, slot);
+    }
+
+    fn evict(&mut self) -> Option<Slot> {
+        loop {
+            let slot = self.queue.pop(&mut self.links)?;
+            let uses = self.uses[slot as usize].get_mut();
+            if *uses == 0 {
+                return Some(slot);
+            }
+            *uses -= 1;
+            self.queue.push(&mut self.links, slot);
+        }
+    }
+
+    fn ranked(&self) -> Vec<Slot> {
+        self.queue.iter(&self.links).collect()
+    }
+}

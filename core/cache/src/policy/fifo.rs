@@ -1,0 +1,39 @@
+//! First in, first out. Hits never matter.
+//!
+//! Source: folklore; the baseline of Belady, "A study of replacement
+//! algorithms for a virtual-storage computer", IBM Systems Journal 5(2), 1966.
+
+use super::list::{Links, Queue};
+use super::{Policy, Slot};
+
+/// The queue by arrival.
+pub(super) struct Fifo {
+    links: Links,
+    queue: Queue,
+}
+
+impl Fifo {
+    pub(super) fn new(_seed: u64) -> Self {
+        Self { links: Links::default(), queue: Queue::default() }
+    }
+}
+
+impl Policy for Fifo {
+    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+        self.queue.push(&mut self.links, slot);
+    }
+
+    fn hit(&self, _slot: Slot) {}
+
+    fn remove(&mut self, slot: Slot) {
+        self.queue.remove(&mut self.links, slot);
+    }
+
+    fn evict(&mut self) -> Option<Slot> {
+        self.queue.pop(&mut self.links)
+    }
+
+    fn ranked(&self) -> Vec<Slot> {
+        self.queue.iter(&self.links).collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! Random replacement: every entry is as likely to go. It never records use,
+//! and the same seed makes the same choices.
+//!
+//! Source: folklore, studied by Belady, "A study of replacement algorithms for
+//! a virtual-storage computer", IBM Systems Journal 5(2), 1966. The generator
+//! is SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
+//! generators", OOPSLA 2014. The range reduction is Lemire, "Fast random
+//! integer generation in an interval", 2019, without its rejection step: the
+//! bias is below 2^-32 for a shard's count of entries.
+
+use super::{Policy, Slot, reach};
+
+/// The entries in any order, and where each stands in it.
+pub(super) struct Random {
+    slots: Vec<Slot>,
+    places: Vec<u32>,
+    state: u64,
+}
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { slots: Vec::new(), places: Vec::new(), state: seed }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Policy for Random {
+    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+        reach(&mut self.places, slot);
+        // Fits: there are no more entries than slots.
+        self.places[slot as usize] = self.slots.len() as u32;
+        self.slots.push(slot);
+    }
+
+    fn hit(&self, _slot: Slot) {}
+
+    fn remove(&mut self, slot: Slot) {
+        let place = self.places[slot as usize];
+        self.slots.swap_remove(place as usize);
+        if let Some(&moved) = self.slots.get(place as usize) {
+            self.places[moved as usize] = place;
+        }
+    }
+
+    fn evict(&mut self) -> Option<Slot> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let place = (u128::from(self.next()) * self.slots.len() as u128) >> 64;
+        let slot = self.slots[place as usize];
+        self.remove(slot);
+        Some(slot)
+    }
+
+    fn ranked(&self) -> Vec<Slot> {
+        self.slots.clone()
+    }
+}

@@ -1,0 +1,104 @@
+//! What an entry weighs. It never asks the allocator: weights are computed,
+//! so that the same entries weigh the same on every machine.
+
+use std::sync::Arc;
+
+use crate::policy;
+use crate::table;
+
+/// A value that knows its size.
+///
+/// The answer must not change while the value is in the cache, must be cheap,
+/// and must not call the cache.
+pub trait Weigh {
+    /// The bytes this value keeps in memory beyond its own handle.
+    fn weight_bytes(&self) -> u64;
+}
+
+/// Bytes charged for every entry beside its key and value: the slot with a
+/// value handle of up to four words, the allocator's header of the key, the
+/// index entry at its worst load, and the links and ghost entry of the
+/// hungriest policy.
+///
+/// Spare room of growing tables is not in it, nor are leases in progress.
+pub const OVERHEAD_BYTES: u64 =
+    (table::BYTES_PER_ENTRY + ALLOCATION_HEADER_BYTES + policy::BYTES_PER_ENTRY) as u64;
+
+/// What usual allocators add to a small allocation: header and rounding.
+const ALLOCATION_HEADER_BYTES: usize = 16;
+
+impl Weigh for [u8] {
+    fn weight_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Weigh for str {
+    fn weight_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Weigh for Vec<u8> {
+    fn weight_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+impl Weigh for String {
+    fn weight_bytes(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+/// Numbers live in the slot and weigh nothing more.
+impl Weigh for u64 {
+    fn weight_bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// A shared value weighs in full at every entry that holds it.
+impl<T: Weigh + ?Sized> Weigh for Arc<T> {
+    fn weight_bytes(&self) -> u64 {
+        (**self).weight_bytes()
+    }
+}
+
+/// Nothing weighs nothing; something weighs what it is.
+impl<T: Weigh> Weigh for Option<T> {
+    fn weight_bytes(&self) -> u64 {
+        self.as_ref().map_or(0, Weigh::weight_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever changes a structure that every entry pays for should notice.
+    #[test]
+    fn the_overhead_is_what_it_was() {
+        assert_eq!(OVERHEAD_BYTES, 180);
+    }
+
+    #[test]
+    fn shared_and_absent_values_weigh_what_they_are() {
+        assert_eq!(vec![0; 9].weight_bytes(), 9);
+        assert_eq!("grün".to_owned().weight_bytes(), 5);
+        assert_eq!(Arc::<[u8]>::from(&b"abc"[..]).weight_bytes(), 3);
+        assert_eq!(Some(Arc::new(vec![0; 9])).weight_bytes(), 9);
+        assert_eq!(None::<Vec<u8>>.weight_bytes(), 0);
+    }
+
+    #[test]
+    fn a_weight_beyond_the_range_stays_at_its_end() {
+        struct Endless;
+        impl Weigh for Endless {
+            fn weight_bytes(&self) -> u64 {
+                u64::MAX
+            }
+        }
+        assert_eq!(table::weight_of(b"key", &Endless), u64::MAX);
+    }
+}

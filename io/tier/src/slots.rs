@@ -1,0 +1,107 @@
+//! The slots: for each share of the groups, how many writes it has seen and
+//! whether one is under way. What was loaded in one state of its slot is good
+//! as long as the slot is in that state. Never touches the cache.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::fast::FixedState;
+use parking_lot::Mutex;
+
+/// How many slots. Groups that share one drop each other's parts at a write,
+/// so there are many more than writes at one time.
+const SLOTS: usize = 65_536;
+
+/// What a write is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One group.
+    Group(Vec<u8>),
+    /// Everything.
+    All,
+}
+
+/// The state of a slot at one moment: how many writes had begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token(u64);
+
+/// All slots.
+pub(crate) struct Slots {
+    slots: Box<[Slot]>,
+    hasher: FixedState,
+}
+
+#[derive(Default)]
+pub(crate) struct Slot {
+    /// Writes that have begun. Changed only under the lock.
+    generation: AtomicU64,
+    /// Writes under way.
+    blocks: Mutex<u32>,
+}
+
+impl Slot {
+    /// Whether nothing was written since `token` was taken.
+    pub(crate) fn stands(&self, token: Token) -> bool {
+        self.generation.load(Ordering::Acquire) == token.0
+    }
+
+    /// The state of the slot, or `None` while a write is under way.
+    pub(crate) fn token(&self) -> Option<Token> {
+        let blocks = self.blocks.lock();
+        (*blocks == 0).then(|| Token(self.generation.load(Ordering::Acquire)))
+    }
+
+    /// Does `install` if nothing was written since `token` was taken, and lets
+    /// no write begin meanwhile.
+    pub(crate) fn if_stands(&self, token: Token, install: impl FnOnce()) {
+        let _blocks = self.blocks.lock();
+        // While a write is under way the generation is no token's: blocking
+        // moved it on, and no token is given out before the release.
+        if self.stands(token) {
+            install();
+        }
+    }
+
+    fn block(&self) {
+        let mut blocks = self.blocks.lock();
+        *blocks += 1;
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn release(&self) {
+        *self.blocks.lock() -= 1;
+    }
+}
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        let slots = (0..SLOTS).map(|_| Slot::default()).collect();
+        Self { slots, hasher: FixedState::default() }
+    }
+
+    /// The slot of a group.
+    pub(crate) fn of(&self, group: &[u8]) -> &Slot {
+        &self.slots[self.hasher.hash_one(group) as usize % SLOTS]
+    }
+
+    /// Blocks what a write is about until the block is dropped.
+    pub(crate) fn block(&self, scope: &Scope) -> Block<'_> {
+        let slots = match scope {
+            Scope::Group(group) => std::slice::from_ref(self.of(group)),
+            Scope::All => &self.slots,
+        };
+        slots.iter().for_each(Slot::block);
+        Block { slots }
+    }
+}
+
+/// Slots that are blocked as long as this lives.
+pub(crate) struct Block<'s> {
+    slots: &'s [Slot],
+}
+
+impl Drop for Block<'_> {
+    fn drop(&mut self) {
+        self.slots.iter().for_each(Slot::release);
+    }
+}

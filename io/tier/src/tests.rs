@@ -1,0 +1,317 @@
+//! The tier against a store of its own: what a read may return, when, and
+//! who loads.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+use larder_cache::Config;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::*;
+
+type TestTier = Tier<u64, &'static str>;
+
+fn tier() -> TestTier {
+    Tier::new(Config { capacity_bytes: 1 << 20, shards: 1, ..Config::default() })
+}
+
+fn key() -> Key {
+    Key::new(b"k", b"")
+}
+
+async fn loaded(value: u64) -> Result<Option<u64>, &'static str> {
+    Ok(Some(value))
+}
+
+/// Lets everything that can run do so, until `condition` holds.
+async fn until(condition: impl Fn() -> bool) {
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !condition() {
+        assert!(std::time::Instant::now() < patience, "the condition never came true");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_read_loads_and_the_second_is_a_hit() {
+    let tier = tier();
+    let first = tier.get(&key(), || loaded(7)).await.expect("loads");
+    assert_eq!((first.value, first.source), (Some(7), Source::Store));
+    let second = tier.get(&key(), || async { panic!("loads again") }).await.expect("hits");
+    assert_eq!((second.value, second.source), (Some(7), Source::Memory));
+    let total = tier.meter().total();
+    assert_eq!((total.hits.len(), total.misses.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_thousand_reads_of_one_missing_key_cause_one_load() {
+    for absent in [false, true] {
+        let tier = tier();
+        let loads = Arc::new(AtomicUsize::new(0));
+        let gate = Arc::new(Semaphore::new(0));
+        let reads: Vec<_> = (0..1000)
+            .map(|_| {
+                let (tier, loads, gate) = (tier.clone(), loads.clone(), gate.clone());
+                tokio::spawn(async move {
+                    let load = || async move {
+                        loads.fetch_add(1, SeqCst);
+                        gate.acquire().await.expect("the gate stays").forget();
+                        Ok(if absent { None } else { Some(7) })
+                    };
+                    tier.get(&key(), load).await
+                })
+            })
+            .collect();
+        until(|| tier.cache_stats().requests == 1000).await;
+        gate.add_permits(1);
+        for read in reads {
+            let answer = read.await.expect("runs").expect("reads");
+            assert_eq!(answer.value, (!absent).then_some(7));
+        }
+        assert_eq!(loads.load(SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
+    let tier = tier();
+    let gate = Arc::new(Semaphore::new(0));
+    let reads: Vec<_> = (0..10)
+        .map(|_| {
+            let (tier, gate) = (tier.clone(), gate.clone());
+            tokio::spawn(async move {
+                let load = || async move {
+                    gate.acquire().await.expect("the gate stays").forget();
+                    Err("store is away")
+                };
+                tier.get(&key(), load).await
+            })
+        })
+        .collect();
+    until(|| tier.cache_stats().requests == 10).await;
+    gate.add_permits(1);
+    for read in reads {
+        assert_eq!(read.await.expect("runs").expect_err("fails"), "store is away");
+    }
+    assert_eq!(tier.get(&key(), || loaded(1)).await.expect("recovers").value, Some(1));
+}
+
+/// The race that cache-aside loses: a load reads the old value, a write
+/// commits and is acknowledged, the load fills.
+#[tokio::test]
+async fn a_load_that_began_before_a_write_is_neither_kept_nor_shared_after_it() {
+    for part in [&b""[..], b"thumbnail"] {
+        let tier = tier();
+        let key = Key::new(b"k", part);
+        let (began, has_begun) = oneshot::channel();
+        let (finish, finished) = oneshot::channel::<()>();
+        let before = tokio::spawn({
+            let (tier, key) = (tier.clone(), key.clone());
+            async move {
+                let load = || async move {
+                    let _ = began.send(());
+                    let _ = finished.await;
+                    Ok(Some(1))
+                };
+                tier.get(&key, load).await
+            }
+        });
+        has_begun.await.expect("begins");
+        tier.write(Scope::Group(b"k".to_vec()), async {}).await;
+        // Arrives after the acknowledgement, while the old load still runs.
+        let after = tokio::spawn({
+            let (tier, key) = (tier.clone(), key.clone());
+            async move { tier.get(&key, || loaded(2)).await }
+        });
+        until(|| tier.cache_stats().requests == 2).await;
+        finish.send(()).expect("the load waits");
+        assert_eq!(before.await.expect("runs").expect("reads").value, Some(1));
+        assert_eq!(after.await.expect("runs").expect("reads").value, Some(2));
+        let later = tier.get(&key, || loaded(2)).await.expect("reads");
+        assert_eq!(later.value, Some(2), "the old value was not kept");
+    }
+}
+
+#[tokio::test]
+async fn while_a_write_is_under_way_reads_go_to_the_store_and_nothing_is_kept() {
+    let tier = tier();
+    tier.get(&key(), || loaded(1)).await.expect("reads");
+    let (began, has_begun) = oneshot::channel();
+    let (commit, committed) = oneshot::channel::<()>();
+    let writing = tokio::spawn({
+        let tier = tier.clone();
+        async move {
+            tier.write(Scope::Group(b"k".to_vec()), async move {
+                let _ = began.send(());
+                let _ = committed.await;
+            })
+            .await;
+        }
+    });
+    has_begun.await.expect("begins");
+    let during = tier.get(&key(), || loaded(1)).await.expect("reads");
+    assert_eq!((during.value, during.source), (Some(1), Source::Store));
+    assert_eq!(tier.cache_stats().items, 0);
+    commit.send(()).expect("the write waits");
+    writing.await.expect("runs");
+    assert_eq!(tier.get(&key(), || loaded(2)).await.expect("reads").value, Some(2));
+}
+
+#[tokio::test]
+async fn a_write_goes_on_when_its_caller_goes_away() {
+    let tier = tier();
+    let (began, has_begun) = oneshot::channel();
+    let (commit, committed) = oneshot::channel::<()>();
+    let done = Arc::new(AtomicBool::new(false));
+    let writing = tokio::spawn({
+        let (tier, done) = (tier.clone(), done.clone());
+        async move {
+            tier.write(Scope::Group(b"k".to_vec()), async move {
+                let _ = began.send(());
+                let _ = committed.await;
+                done.store(true, SeqCst);
+            })
+            .await;
+        }
+    });
+    has_begun.await.expect("begins");
+    writing.abort();
+    assert!(writing.await.expect_err("is gone").is_cancelled());
+    tier.get(&key(), || loaded(1)).await.expect("reads");
+    assert_eq!(tier.cache_stats().items, 0, "the key is still blocked");
+    commit.send(()).expect("the change still waits");
+    until(|| done.load(SeqCst)).await;
+}
+
+#[tokio::test]
+async fn a_load_goes_on_when_its_caller_goes_away() {
+    let tier = tier();
+    let (began, has_begun) = oneshot::channel();
+    let (finish, finished) = oneshot::channel::<()>();
+    let leader = tokio::spawn({
+        let tier = tier.clone();
+        async move {
+            let load = || async move {
+                let _ = began.send(());
+                let _ = finished.await;
+                Ok(Some(7))
+            };
+            tier.get(&key(), load).await
+        }
+    });
+    has_begun.await.expect("begins");
+    leader.abort();
+    let follower = tokio::spawn({
+        let tier = tier.clone();
+        async move { tier.get(&key(), || async { panic!("loads again") }).await }
+    });
+    until(|| tier.cache_stats().requests == 2).await;
+    finish.send(()).expect("the load still waits");
+    assert_eq!(follower.await.expect("runs").expect("reads").value, Some(7));
+}
+
+#[tokio::test]
+async fn a_write_makes_all_parts_of_its_group_out_of_date() {
+    let tier = tier();
+    let parts: [&[u8]; 3] = [b"", b"100x100", b"webp"];
+    for part in parts {
+        tier.get(&Key::new(b"k", part), || loaded(1)).await.expect("reads");
+    }
+    tier.get(&Key::new(b"other", b"webp"), || loaded(1)).await.expect("reads");
+    tier.write(Scope::Group(b"k".to_vec()), async {}).await;
+    for part in parts {
+        assert_eq!(tier.peek(&Key::new(b"k", part)), None);
+        let answer = tier.get(&Key::new(b"k", part), || loaded(2)).await.expect("reads");
+        assert_eq!((answer.value, answer.source), (Some(2), Source::Store));
+    }
+    assert_eq!(tier.peek(&Key::new(b"other", b"webp")), Some(1));
+    tier.write(Scope::All, async {}).await;
+    assert_eq!(tier.peek(&Key::new(b"other", b"webp")), None);
+    assert_eq!(tier.cache_stats().items, 0);
+}
+
+#[tokio::test]
+#[should_panic(expected = "a bug in a load")]
+async fn a_panic_in_a_load_is_the_callers() {
+    let _ = tier().get(&key(), || async { panic!("a bug in a load") }).await;
+}
+
+#[tokio::test]
+async fn after_a_panic_in_a_load_the_next_read_loads() {
+    let tier = tier();
+    let broken = tokio::spawn({
+        let tier = tier.clone();
+        async move { tier.get(&key(), || async { panic!("a bug in a load") }).await }
+    });
+    assert!(broken.await.is_err());
+    assert_eq!(tier.get(&key(), || loaded(3)).await.expect("reads").value, Some(3));
+}
+
+/// Readers and writers on few keys, on real threads. Each read must return at
+/// least the newest version acknowledged before it began, and never a version
+/// that is not yet committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_read_is_older_than_an_acknowledged_write() {
+    const KEYS: usize = 4;
+    let tier = tier();
+    let store: Arc<[AtomicU64; KEYS]> = Arc::default();
+    let acknowledged: Arc<[AtomicU64; KEYS]> = Arc::default();
+    let running = Arc::new(AtomicBool::new(true));
+    let group = |n: usize| format!("key {n}").into_bytes();
+    let mut readers = Vec::new();
+    for seed in 0..4_usize {
+        let (tier, store) = (tier.clone(), store.clone());
+        let (acknowledged, running) = (acknowledged.clone(), running.clone());
+        readers.push(tokio::spawn(async move {
+            let mut hits = 0;
+            for round in seed.. {
+                if !running.load(SeqCst) {
+                    break;
+                }
+                let n = round % KEYS;
+                let part: &[u8] = if round / KEYS % 2 == 0 { b"" } else { b"part" };
+                let floor = acknowledged[n].load(SeqCst);
+                let store = store.clone();
+                let load = || async move {
+                    let value = store[n].load(SeqCst);
+                    // Gives writers the time to come in between.
+                    tokio::task::yield_now().await;
+                    Ok(Some(value))
+                };
+                let answer = tier.get(&Key::new(&group(n), part), load).await.expect("reads");
+                let value = answer.value.expect("there is a value");
+                assert!(value >= floor, "key {n}: read {value} after {floor} was acknowledged");
+                hits += u64::from(answer.source == Source::Memory);
+                tokio::task::yield_now().await;
+            }
+            hits
+        }));
+    }
+    let writers: Vec<_> = (0..KEYS)
+        .map(|n| {
+            let (tier, store, acknowledged) = (tier.clone(), store.clone(), acknowledged.clone());
+            tokio::spawn(async move {
+                for version in 1..=3000 {
+                    let store = store.clone();
+                    let change = async move {
+                        tokio::task::yield_now().await;
+                        store[n].store(version, SeqCst);
+                        tokio::task::yield_now().await;
+                    };
+                    let scope =
+                        if version % 100 == 0 { Scope::All } else { Scope::Group(group(n)) };
+                    tier.write(scope, change).await;
+                    acknowledged[n].store(version, SeqCst);
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("writes");
+    }
+    running.store(false, SeqCst);
+    let mut hits = 0;
+    for reader in readers {
+        hits += reader.await.expect("reads nothing old");
+    }
+    assert!(hits > 0, "memory answered at least once, or this shows nothing");
+}

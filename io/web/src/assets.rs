@@ -1,0 +1,47 @@
+//! Assets: style sheets, scripts and pictures of the pages, embedded in the
+//! program. An asset's address holds a hash of its bytes, so browsers keep it
+//! for ever and still see every change.
+
+use axum::Router;
+use axum::extract::{Path, RawQuery};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{HeaderValue, header};
+use rust_embed::RustEmbed;
+
+use crate::Problem;
+
+/// Serves the embedded folder `E`.
+pub struct Assets<E>(std::marker::PhantomData<E>);
+
+impl<E: RustEmbed + 'static> Assets<E> {
+    /// Routes that answer `GET /assets/{name}`.
+    pub fn router() -> Router {
+        Router::new().route("/assets/{*name}", get(answer::<E>))
+    }
+}
+
+/// The address of asset `name` of folder `E`, with its hash.
+pub fn asset_url<E: RustEmbed>(name: &str) -> String {
+    match E::get(name) {
+        Some(file) => format!("/assets/{name}?v={}", version(&file)),
+        None => format!("/assets/{name}"),
+    }
+}
+
+fn version(file: &rust_embed::EmbeddedFile) -> String {
+    file.metadata.sha256_hash().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn answer<E: RustEmbed>(Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let Some(file) = E::get(&name) else {
+        return Problem::not_found("There is no such asset.").into_response();
+    };
+    let current = query.is_some_and(|query| query == format!("v={}", version(&file)));
+    let keep = if current { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let kind = mime_guess::from_path(&name).first_or_octet_stream();
+    let kind = HeaderValue::from_str(kind.as_ref()).expect("a media type is a header");
+    let headers =
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, HeaderValue::from_static(keep))];
+    (headers, file.data.into_owned()).into_response()
+}

@@ -1,0 +1,18 @@
+//! The web kit: what every service of Larder needs between the socket and its
+//! route table. A listener with limits and a clean end, one guard around all
+//! routes, errors that read well for programs and for people, sign-in for the
+//! one administrator, embedded assets. Knows no app.
+
+mod access;
+mod assets;
+mod form;
+mod guard;
+mod problem;
+mod server;
+
+pub use access::{Access, SignIn};
+pub use assets::{Assets, asset_url};
+pub use form::FormToken;
+pub use guard::{Peer, RequestId, Site, guard};
+pub use problem::Problem;
+pub use server::{Limits, Shutdown, listen, serve};
