@@ -96,11 +96,11 @@ export class World {
   }
 }
 
-/** Waits until `condition` holds; its last value. */
+/** Waits until `condition` holds; its last value. A page that is just loading fails it. */
 export async function until(condition, what) {
   const end = Date.now() + DEADLINE;
   for (;;) {
-    const value = await condition();
+    const value = await condition().catch(() => false);
     if (value) return value;
     assert.ok(Date.now() < end, `not within ${DEADLINE} ms: ${what}`);
     await new Promise((done) => setTimeout(done, 50));

@@ -1,5 +1,7 @@
 //! The verbs of the mem-cache server.
 
+use std::hash::BuildHasher;
+
 use bytes::Bytes;
 use larder_cache::{Cache, Inserted, PolicyKind, Stats, Weigh};
 
@@ -29,6 +31,8 @@ impl MemCache {
             policy: config.policy,
             // One order over all values, as the classic service has it.
             shards: 1,
+            // Strangers choose the keys.
+            seed: std::hash::RandomState::new().hash_one(0),
             ..larder_cache::Config::default()
         });
         Self { cache }

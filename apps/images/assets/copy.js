@@ -10,6 +10,11 @@ export function toast(text) {
   setTimeout(() => note.remove(), 4000);
 }
 
+// A link that is shown to be copied says where it is for everybody.
+for (const field of document.querySelectorAll("input.link")) {
+  field.value = new URL(field.value, location.href).href;
+}
+
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   // Browsers hide the clipboard from plain HTTP on other hosts.

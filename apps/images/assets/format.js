@@ -13,7 +13,7 @@ export function bytes(count) {
     value /= 1024;
     unit += 1;
   }
-  return `${threeDigits(value)} ${units[unit]}`;
+  return `${Number.isInteger(value) ? value : threeDigits(value)} ${units[unit]}`;
 }
 
 export function nanoseconds(time) {

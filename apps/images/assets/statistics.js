@@ -8,6 +8,9 @@ const box = document.getElementById("charts");
 const view = box.dataset.view;
 const SECONDS = { "10m": 600, "1h": 3600, "24h": 86400 }[view];
 
+/** Of a chart, in pixels. */
+const HEIGHT = 210;
+
 const TILES = {
   hit_rate: percent, miss_rate: percent, requests: count, hits: count, misses: count,
   evictions: count, items: count, size_bytes: bytes, capacity_bytes: bytes,
@@ -38,9 +41,15 @@ const CHARTS = {
   latency: {
     lines: [["Hit", "hit", time("hit_ns_p99")], ["Miss", "miss", time("miss_ns_p99")]],
     text: nanoseconds, logarithmic: true,
-    ticks: (value) => (Number.isInteger(Math.log10(value)) ? nanoseconds(value).replace(/\.0+ /, " ") : ""),
+    ticks: (value) => nanoseconds(value).replace(/\.0+ /, " "),
   },
 };
+
+/** Distances between the marks of the time axis, in seconds. */
+const STEPS = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600];
+
+const isDecade = (value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
+const decades = (_, splits) => splits.map((value) => (isDecade(value) ? value : null));
 
 let samples = [];
 let plots = [];
@@ -83,7 +92,7 @@ function draw() {
     const axis = { stroke: ink, font: "12px system-ui, sans-serif", ticks: { stroke: faint, width: 1, size: 4 } };
     const options = {
       width: host.clientWidth,
-      height: 210,
+      height: HEIGHT,
       padding: [10, hasCount ? 0 : 10, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, sync: { key: "time" } },
@@ -96,10 +105,12 @@ function draw() {
         count: { range: (_, __, most) => [0, most ? most * 1.25 : 10] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: timeLabels },
+        { ...axis, size: 28, grid: { show: false }, space: 62, incrs: STEPS, values: timeLabels },
         {
           ...axis, size: 66, space: 34,
-          grid: { stroke: faint, width: 1 },
+          ...(chart.logarithmic ? { filter: decades } : {}),
+          grid: { stroke: faint, width: 1, ...(chart.logarithmic ? { filter: decades } : {}) },
+          ticks: { ...axis.ticks, ...(chart.logarithmic ? { filter: decades } : {}) },
           incrs: chart.increments,
           values: (_, splits) => splits.map((value) => (value === null ? "" : (chart.ticks ?? chart.text)(value))),
         },
@@ -236,7 +247,7 @@ new ResizeObserver(() => {
   cancelAnimationFrame(waiting);
   waiting = requestAnimationFrame(() => {
     for (const { plot, host } of plots) {
-      if (host.clientWidth !== plot.width) plot.setSize({ width: host.clientWidth, height: 210 });
+      if (host.clientWidth !== plot.width) plot.setSize({ width: host.clientWidth, height: HEIGHT });
     }
   });
 }).observe(box);

@@ -59,6 +59,7 @@ class Item {
     this.says = element("p", { id: `${id}-says`, className: "says" });
     this.buttons = element("div", { className: "item-buttons" });
     const preview = element("img", { alt: "", src: URL.createObjectURL(file) });
+    preview.addEventListener("error", () => preview.classList.add("broken"));
     this.picture = element("span", { className: "thumb big" }, preview);
     this.row = element(
       "li", { className: "item card" },
@@ -149,7 +150,7 @@ class Item {
     const link = answer.url ?? url(key);
     const copy = element("button", { type: "button", textContent: "Copy link" });
     copy.dataset.copy = link;
-    copy.setAttribute("aria-label", `Copy the link to ${key}`);
+    copy.setAttribute("aria-label", `Copy link to ${key}`);
     const details = element("a", {
       className: "button", href: `/search?key=${encodeURIComponent(key)}`, textContent: "Details",
     });
@@ -174,8 +175,7 @@ function tidy() {
     const twice = keys.get(item.field.value) > 1;
     item.says.textContent = twice ? "Several files have this key; the last one sent will stay." : "";
   }
-  send.hidden = items.length > 0 && ready.length === 0;
-  send.disabled = sending > 0 && ready.length === 0;
+  send.hidden = ready.length === 0;
   send.textContent = ready.length > 1 ? `Upload ${ready.length} images` : "Upload";
   queue.hidden = items.length === 0;
   clear.hidden = !items.some((item) => item.state === "stored");
@@ -272,6 +272,7 @@ form.addEventListener("submit", (event) => {
   pump();
 });
 
+tidy();
 clear.addEventListener("click", () => {
   for (const item of items.filter((item) => item.state === "stored")) item.remove();
 });

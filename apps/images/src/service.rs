@@ -5,6 +5,7 @@ mod collector;
 mod statistics;
 mod upload;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use larder_blobs::{BlobStore, DataFolder, Files};
@@ -85,6 +86,9 @@ impl Images {
             // One order over all images. A shard's order is only its own, and
             // with a few large images in memory the wrong one would go.
             shards: 1,
+            // Strangers choose the keys: without a secret they could choose
+            // ones whose hashes collide.
+            seed: std::hash::RandomState::new().hash_one(0),
             ..larder_tier::Config::default()
         });
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -287,7 +291,7 @@ impl Images {
     }
 
     /// Looks at an error on its way out: one after which written data may be
-    /// lost ends the process, and all that aren't the client's are logged.
+    /// lost ends the process.
     fn noted(&self, error: Error) -> Error {
         if error.is_fatal() {
             self.shared.shutdown.fail(with_sources(&error));
@@ -379,3 +383,6 @@ pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

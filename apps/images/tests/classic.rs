@@ -29,7 +29,10 @@ async fn upload_list_get_and_delete_all() {
     let content = STANDARD.encode(photo(0));
     let expected = json!({ "success": "true", "key": "test_1", "content": content });
     assert_eq!(app.post("/api/key/test_1").await.json(), expected);
-    assert_eq!(app.post("/api/key/a/b/%F0%9F%98%80").await.json()["content"], STANDARD.encode(photo(2)));
+    assert_eq!(
+        app.post("/api/key/a/b/%F0%9F%98%80").await.json()["content"],
+        STANDARD.encode(photo(2))
+    );
     assert_eq!(app.post("/api/delete_all").await.json(), json!({ "success": "true" }));
     assert_eq!(app.post("/api/list_keys").await.json(), json!({ "success": "true", "keys": [] }));
     assert_eq!(failed(&app.post("/api/key/test_1").await, 404), "Unknown key.");
@@ -52,7 +55,8 @@ async fn trailing_slashes_and_query_strings_make_no_difference() {
 
 #[tokio::test]
 async fn the_key_may_be_answered_as_a_list() {
-    let app = TestApp::with(|config| config.classic_key_as_list = true, larder_web::Access::open()).await;
+    let app =
+        TestApp::with(|config| config.classic_key_as_list = true, larder_web::Access::open()).await;
     let stored = app.post_form("/api/upload", &[("key", "a")], Some(("a", &photo(1)))).await;
     assert_eq!(stored.json(), json!({ "success": "true", "key": ["a"] }));
 }
@@ -66,11 +70,23 @@ async fn every_failure_has_the_classic_form() {
     let message = failed(&app.post_form("/api/upload", &[("key", "a")], None).await, 400);
     assert_eq!(message, "The field file is missing.");
     failed(&app.post("/api/upload").await, 400);
-    failed(&app.call("POST", "/api/upload", &[("content-type", "multipart/form-data; boundary=x")], "--x\r\nbroken").await, 400);
+    failed(
+        &app.call(
+            "POST",
+            "/api/upload",
+            &[("content-type", "multipart/form-data; boundary=x")],
+            "--x\r\nbroken",
+        )
+        .await,
+        400,
+    );
     failed(&app.post_form("/api/upload", &[("key", "")], Some(("a", &file))).await, 400);
     failed(&app.post_form("/api/upload", &[("key", "a")], Some(("a.png", b"<html>"))).await, 415);
     failed(&app.post_form("/api/upload", &[("key", "a")], Some(("a", b""))).await, 422);
-    failed(&app.post_form("/api/upload", &[("key", "a")], Some(("a", &vec![0; 5 << 20]))).await, 413);
+    failed(
+        &app.post_form("/api/upload", &[("key", "a")], Some(("a", &vec![0; 5 << 20]))).await,
+        413,
+    );
     failed(&app.post("/api/key/none").await, 404);
     failed(&app.post("/api/key/").await, 400);
     failed(&app.post("/api/key/%FF").await, 400);

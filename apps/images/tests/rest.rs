@@ -32,7 +32,10 @@ async fn an_image_is_stored_read_replaced_and_deleted() {
 
     let replaced = app.put("/images/cat", &second).await;
     assert_eq!(replaced.status, 200);
-    assert_eq!((&replaced.json()["version"], &replaced.json()["replaced_version"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&replaced.json()["version"], &replaced.json()["replaced_version"]),
+        (&2.into(), &1.into())
+    );
     let read = app.get("/images/cat").await;
     assert_eq!((read.header("x-cache"), &read.body[..]), ("miss", &second[..]));
     app.until_blobs(1).await;
@@ -48,11 +51,14 @@ async fn an_image_is_stored_read_replaced_and_deleted() {
 
 #[tokio::test]
 async fn what_a_browser_gets_cannot_run_in_the_sites_origin() {
-    let app = TestApp::with(|config| config.limits.allow_svg = true, larder_web::Access::open()).await;
+    let app =
+        TestApp::with(|config| config.limits.allow_svg = true, larder_web::Access::open()).await;
     app.put("/images/a", &photo(1)).await;
     let svg = br#"<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><script>alert(1)</script></svg>"#;
     assert_eq!(app.put("/images/b", svg).await.status, 201);
-    for (path, kind, show) in [("/images/a", "image/jpeg", "inline"), ("/images/b", "image/svg+xml", "attachment")] {
+    for (path, kind, show) in
+        [("/images/a", "image/jpeg", "inline"), ("/images/b", "image/svg+xml", "attachment")]
+    {
         let answer = app.get(path).await;
         assert_eq!(answer.header("content-type"), kind);
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
@@ -82,7 +88,10 @@ async fn conditional_reads_and_changes() {
     assert_eq!(app.call("PUT", "/images/a", &matching, photo(2)).await.status, 200);
     app.call("PUT", "/images/a", &matching, photo(3)).await.is_problem(412);
     app.call("DELETE", "/images/a", &matching, "").await.is_problem(412);
-    assert_eq!(app.call("GET", "/images/a", &[("if-none-match", tag.as_str())], "").await.body, photo(2));
+    assert_eq!(
+        app.call("GET", "/images/a", &[("if-none-match", tag.as_str())], "").await.body,
+        photo(2)
+    );
     app.call("PUT", "/images/new", &[("if-match", "*")], photo(1)).await.is_problem(412);
     app.until_blobs(1).await;
 }
@@ -115,9 +124,32 @@ async fn every_key_works_in_urls_and_json() {
     let app = TestApp::start().await;
     let long = "k".repeat(512);
     let keys = [
-        "simple", "a b", "a/b/c.png", "/", "//x", "x/", "../../../x", "..", ".", "a/../b", "a/meta",
-        "<img src=x onerror=alert(1)>", "\"'&", "é", "e\u{301}", "日本語", "🦀", "100%", "%2F", "a?b#c",
-        "a+b", "\\..\\x", "Case", "case", "case ", &long,
+        "simple",
+        "a b",
+        "a/b/c.png",
+        "/",
+        "//x",
+        "x/",
+        "../../../x",
+        "..",
+        ".",
+        "a/../b",
+        "a/meta",
+        "<img src=x onerror=alert(1)>",
+        "\"'&",
+        "é",
+        "e\u{301}",
+        "日本語",
+        "🦀",
+        "100%",
+        "%2F",
+        "a?b#c",
+        "a+b",
+        "\\..\\x",
+        "Case",
+        "case",
+        "case ",
+        &long,
     ];
     for (number, key) in keys.iter().enumerate() {
         let encoded: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -132,8 +164,12 @@ async fn every_key_works_in_urls_and_json() {
         assert_eq!(app.get(&url).await.body, photo(number as u64), "{key} at {url}");
     }
     let listed = app.get("/images?limit=1000").await.json();
-    let mut listed: Vec<_> = listed["images"].as_array().expect("a list").iter()
-        .map(|image| image["key"].as_str().expect("a key").to_owned()).collect();
+    let mut listed: Vec<_> = listed["images"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|image| image["key"].as_str().expect("a key").to_owned())
+        .collect();
     let mut expected: Vec<_> = keys.iter().map(ToString::to_string).collect();
     expected.sort_unstable();
     assert_eq!(listed, expected, "in order of their bytes");
@@ -156,7 +192,8 @@ async fn keys_that_are_none_are_refused_with_the_reason() {
         (&format!("/images/{}", "x".repeat(513)), "513 bytes"),
         (&format!("/images/{}", "x".repeat(4096)), "4096 bytes"),
     ] {
-        for answer in [app.put(path, &photo(1)).await, app.get(path).await, app.delete(path).await] {
+        for answer in [app.put(path, &photo(1)).await, app.get(path).await, app.delete(path).await]
+        {
             let problem = answer.is_problem(400);
             let detail = problem["detail"].as_str().expect("a text");
             assert!(detail.contains(reason), "{path}: {detail}");
@@ -170,12 +207,26 @@ async fn keys_that_are_none_are_refused_with_the_reason() {
 async fn lists_come_in_pages_that_miss_and_repeat_nothing() {
     let app = TestApp::start().await;
     for number in 0..23_u64 {
-        app.put(&format!("/images/{}/{number:02}", if number < 20 { "many" } else { "few" }), &photo(number % 7)).await;
+        app.put(
+            &format!("/images/{}/{number:02}", if number < 20 { "many" } else { "few" }),
+            &photo(number % 7),
+        )
+        .await;
     }
     for (query, count) in [
-        ("prefix=many/", 20), ("prefix=few", 3), ("contains=Y/0", 10), ("prefix=many/&contains=1", 11), ("", 23),
-        ("sort=size", 23), ("sort=size&order=desc", 23), ("sort=date", 23), ("sort=date&order=desc", 23),
-        ("sort=type&order=desc", 23), ("order=desc", 23), ("prefix=%25", 0), ("contains=_", 0),
+        ("prefix=many/", 20),
+        ("prefix=few", 3),
+        ("contains=Y/0", 10),
+        ("prefix=many/&contains=1", 11),
+        ("", 23),
+        ("sort=size", 23),
+        ("sort=size&order=desc", 23),
+        ("sort=date", 23),
+        ("sort=date&order=desc", 23),
+        ("sort=type&order=desc", 23),
+        ("order=desc", 23),
+        ("prefix=%25", 0),
+        ("contains=_", 0),
     ] {
         let (mut keys, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -184,15 +235,22 @@ async fn lists_come_in_pages_that_miss_and_repeat_nothing() {
             let page = page.json();
             let images = page["images"].as_array().expect("a list");
             assert!(images.len() <= 4);
-            keys.extend(images.iter().map(|image| (image["size"].as_u64(), image["key"].to_string())));
+            keys.extend(
+                images.iter().map(|image| (image["size"].as_u64(), image["key"].to_string())),
+            );
             let Some(next) = page["next_cursor"].as_str() else { break };
-            cursor = format!("&cursor={}", next.bytes().map(|b| format!("%{b:02X}")).collect::<String>());
+            cursor = format!(
+                "&cursor={}",
+                next.bytes().map(|b| format!("%{b:02X}")).collect::<String>()
+            );
         }
         assert_eq!(keys.len(), count, "{query}");
         if query.starts_with("sort=size") {
             let mut sorted = keys.clone();
             sorted.sort();
-            if query.contains("desc") { sorted.reverse(); }
+            if query.contains("desc") {
+                sorted.reverse();
+            }
             assert_eq!(keys, sorted, "{query}");
         }
         keys.sort();
@@ -224,8 +282,9 @@ async fn variants_are_made_kept_and_follow_their_image() {
         assert_eq!((made.status.as_u16(), made.header("content-type")), (200, kind), "{query}");
         assert_eq!(made.header("x-cache"), "miss");
         let len = made.body.len() as u64;
-        let picture = larder_picture::probe(&mut std::io::Cursor::new(&made.body), len, &Default::default())
-            .expect("is a picture");
+        let picture =
+            larder_picture::probe(&mut std::io::Cursor::new(&made.body), len, &Default::default())
+                .expect("is a picture");
         assert_eq!((picture.width, picture.height), (width, height), "{query}");
         let again = app.get(&path).await;
         assert_eq!((again.header("x-cache"), &again.body), ("hit", &made.body), "{query}");
@@ -237,7 +296,8 @@ async fn variants_are_made_kept_and_follow_their_image() {
     assert_ne!((after.header("etag"), &after.body), (before.header("etag"), &before.body));
 
     for wrong in ["w=0", "w=-1", "w=x", "w=5000", "h=", "fit=fill", "format=gif", "format=html"] {
-        let detail = app.get(&format!("/images/a?{wrong}")).await.is_problem(400)["detail"].to_string();
+        let detail =
+            app.get(&format!("/images/a?{wrong}")).await.is_problem(400)["detail"].to_string();
         let name = wrong.split_once('=').expect("a pair").0;
         assert!(detail.contains(&format!("parameter {name} ")), "{wrong}: {detail}");
     }

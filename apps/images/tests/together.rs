@@ -115,7 +115,11 @@ async fn what_was_stored_is_there_after_a_restart() {
         .filter(|name| name.starts_with("larder.db"))
         .collect();
     assert_eq!(left, ["larder.db"], "a clean stop leaves one file of rows");
-    let again = TestApp::with(|config| config.data = folder.path().join("data"), larder_web::Access::open()).await;
+    let again = TestApp::with(
+        |config| config.data = folder.path().join("data"),
+        larder_web::Access::open(),
+    )
+    .await;
     let read = again.get("/images/a").await;
     assert_eq!((&read.body[..], read.header("x-cache")), (&photo(2)[..], "miss"));
 }

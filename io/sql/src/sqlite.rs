@@ -86,8 +86,10 @@ impl Sqlite {
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = connection;
             let result = catch_unwind(AssertUnwindSafe(|| in_one_view(&mut connection, work)));
-            returned.idle.lock().push(connection);
-            returned.permits.add_permits(1);
+            if !returned.permits.is_closed() {
+                returned.idle.lock().push(connection);
+                returned.permits.add_permits(1);
+            }
             result
         });
         match task.await {
@@ -124,15 +126,18 @@ impl Sqlite {
     }
 
     pub(crate) async fn close(&self) {
-        drop(self.writer.lock().take());
+        // The readers go first: the last connection to close folds the log
+        // into the database, and only the writer's can.
+        self.readers.permits.close();
+        let writer = self.writer.lock().take();
         let thread = self.thread.lock().take();
         let readers = self.readers.clone();
         let _ = tokio::task::spawn_blocking(move || {
+            readers.idle.lock().clear();
+            drop(writer);
             if let Some(thread) = thread {
                 let _ = thread.join();
             }
-            readers.permits.close();
-            readers.idle.lock().clear();
         })
         .await;
     }
@@ -187,8 +192,6 @@ fn write_loop(connection: &rusqlite::Connection, jobs: &mpsc::Receiver<Job>) {
             }
         }
     }
-    // The log is folded into the database, so that a clean stop leaves one file.
-    let _ = connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
 }
 
 /// Runs one job under a savepoint of its own, so that its failure takes

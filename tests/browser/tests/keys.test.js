@@ -41,7 +41,7 @@ describe("keys", () => {
     await page.getByLabel("Keys that contain").pressSequentially("AP");
     await reads(["apple", "apricot"]);
     assert.match(await page.locator("#count").innerText(), /^2 images found/);
-    await until(() => page.url().includes("q=AP"), "the address has the search");
+    await until(async () => page.url().includes("q=AP"), "the address has the search");
     await page.reload();
     await reads(["apple", "apricot"]);
     await page.getByLabel("Keys that contain").fill("zebra");

@@ -24,7 +24,7 @@ describe("upload", () => {
     assert.match(await stored().first().innerText(), /Stored/);
     assert.deepEqual(await world.get("dropped.png"), small(1));
 
-    await page.getByRole("button", { name: "Copy the link to dropped.png" }).click();
+    await page.getByRole("button", { name: "Copy link to dropped.png" }).click();
     await page.getByText("Link copied").waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());
     assert.equal(link, `${world.url}/images/dropped.png`);
@@ -127,7 +127,7 @@ describe("upload", () => {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.id), "file");
     const chooser = page.waitForEvent("filechooser");
-    await page.keyboard.press("Enter");
+    await page.keyboard.press("Space");
     await (await chooser).setFiles([file("keyboard.png", small(9))]);
     await page.keyboard.press("Tab");
     await page.keyboard.type("typed ");

@@ -139,7 +139,7 @@ pub(super) async fn sample_for_ever(images: Images) {
 impl Images {
     /// Ends the present window, remembers it, stores its sample and tells
     /// those who watch.
-    async fn take_sample(&self, evictions: u64, thin: bool) -> Result<()> {
+    pub(super) async fn take_sample(&self, evictions: u64, thin: bool) -> Result<()> {
         let Shared { clock, store, tier, statistics, .. } = &*self.shared;
         let now = clock.now();
         let (window, cache) = (tier.meter().take(), tier.cache_stats());

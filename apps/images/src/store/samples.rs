@@ -162,3 +162,53 @@ fn sample(row: &Row) -> Result<Sample> {
         miss_ns_p99: row.get(12)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use larder_sql::{Config, Database, DatabaseUrl};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn samples_are_thinned_and_dropped_so_that_their_table_stays_bounded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let database = Database::open(&Config { url, readers: 1 }).expect("opens");
+        let store = Store::open(database).await.expect("opens");
+        let template = Sample { seconds: 5, requests: 3, hits: 2, misses: 1, ..Sample::default() };
+        // A day and a half, thinned every half hour.
+        let mut at = 1_800_000_000;
+        for _ in 0..72 {
+            let samples: Vec<_> =
+                (1..=360).map(|step| Sample { at: at + 5 * step, ..template }).collect();
+            at += 1800;
+            let add = move |rows: &mut dyn Connection| {
+                samples.iter().try_for_each(|sample| insert(rows, sample))
+            };
+            store.database.write(add).await.expect("are stored");
+            store.thin_samples(Timestamp(at * 1_000_000)).await.expect("thins");
+        }
+        let all = store.samples(Timestamp(0)).await.expect("reads");
+        let fine = all.iter().filter(|sample| sample.seconds == 5).count();
+        let thin = all.iter().filter(|sample| sample.seconds == 60).count();
+        assert!((720..=800).contains(&fine), "{fine} of five seconds: the last hour and a bit");
+        assert!((1380..=1450).contains(&thin), "{thin} of a minute: the day before");
+        for pair in all.windows(2) {
+            assert_eq!(pair[1].at - pair[0].at, pair[1].seconds, "none is missing or doubled");
+        }
+        for sample in all {
+            assert_eq!(sample.requests, 3 * sample.seconds.unsigned_abs() / 5, "none is lost");
+        }
+    }
+
+    #[test]
+    fn merged_samples_weigh_by_count() {
+        let quiet =
+            Sample { at: 5, hits: 1, hit_ns_mean: 100, hit_ns_p99: 100, ..Sample::default() };
+        let busy = Sample { at: 10, hits: 3, hit_ns_mean: 500, hit_ns_p99: 900, items: 7, ..quiet };
+        let merged = merge(&[quiet, busy], 60);
+        assert_eq!((merged.at, merged.seconds, merged.items), (60, 60, 7));
+        assert_eq!((merged.hits, merged.hit_ns_mean, merged.hit_ns_p99), (4, 400, 900));
+        assert_eq!((merged.misses, merged.miss_ns_mean), (0, 0));
+    }
+}

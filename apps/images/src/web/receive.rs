@@ -82,7 +82,8 @@ pub(crate) async fn body(body: Body, incoming: Result<Incoming>) -> Result<Incom
         Ok(mut incoming) => pace.receive(&mut chunks, &mut incoming).await.map(|()| incoming),
         Err(error) => Err(error),
     };
-    if received.is_err() {
+    // Whoever was too slow isn't waited for a second time.
+    if !matches!(received, Ok(_) | Err(Error::TooSlow)) {
         while pace.bytes < DISCARD_BYTES && matches!(pace.next(&mut chunks).await, Ok(Some(_))) {}
     }
     received

@@ -58,7 +58,8 @@ impl CachePage {
             capacity_problem: None,
             policy_problem: None,
             policies: PolicyKind::ALL.iter().map(choice).collect(),
-            used_percent: used.min(100),
+            // What is there at all is seen.
+            used_percent: used.clamp(u64::from(summary.size_bytes > 0), 100),
             used: text::bytes(summary.size_bytes),
             of: text::bytes(summary.capacity_bytes),
             items: text::counted(summary.items, "entry").replace("entrys", "entries"),

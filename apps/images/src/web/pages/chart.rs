@@ -152,6 +152,10 @@ fn chart(
             }
         }
         stretches.retain(|stretch| !stretch.is_empty());
+        // A point by itself is drawn as a line to where it is.
+        for stretch in stretches.iter_mut().filter(|points| points.matches(',').count() == 1) {
+            *stretch = stretch.repeat(2);
+        }
         Line { name: line.name, class: line.class, stretches }
     };
     Chart {
@@ -198,7 +202,7 @@ mod tests {
         let samples = [sample(5, 1), sample(10, 0), sample(15, 3), sample(20, 2)];
         let charts = charts(&samples, 20, 20);
         let rates = &charts[0];
-        assert_eq!(rates.lines[0].stretches, ["150.0,2.0 ", "450.0,2.0 600.0,2.0 "]);
+        assert_eq!(rates.lines[0].stretches, ["150.0,2.0 150.0,2.0 ", "450.0,2.0 600.0,2.0 "]);
         assert_eq!(rates.top, "100.0%");
         assert!(rates.summary.contains("Hit rate: now 100.0%, from 100.0% to 100.0%."));
         assert_eq!(charts[1].top, "0.6/s");

@@ -13,7 +13,7 @@ use super::visit::Visit;
 #[template(path = "docs.html")]
 struct DocsPage {
     frame: Frame,
-    about: Vec<String>,
+    about: Vec<Paragraph>,
     groups: Vec<Group>,
     schemas: Vec<Schema>,
 }
@@ -22,7 +22,7 @@ struct DocsPage {
 struct Group {
     id: String,
     name: String,
-    about: Vec<String>,
+    about: Vec<Paragraph>,
     operations: Vec<Operation>,
 }
 
@@ -31,10 +31,18 @@ struct Operation {
     method: String,
     path: String,
     summary: String,
-    about: Vec<String>,
+    about: Vec<Paragraph>,
     parameters: Vec<Field>,
     bodies: Vec<Content>,
     answers: Vec<Answer>,
+}
+
+/// Words, in part to be set as code.
+type Paragraph = Vec<Span>;
+
+struct Span {
+    text: String,
+    is_code: bool,
 }
 
 /// A parameter or a property.
@@ -44,7 +52,7 @@ struct Field {
     place: String,
     kind: String,
     is_required: bool,
-    about: Vec<String>,
+    about: Vec<Paragraph>,
 }
 
 struct Answer {
@@ -63,7 +71,7 @@ struct Content {
 struct Schema {
     id: String,
     name: String,
-    about: Vec<String>,
+    about: Vec<Paragraph>,
     fields: Vec<Field>,
 }
 
@@ -96,6 +104,10 @@ fn groups(document: &Value) -> Vec<Group> {
             }
         }
     }
+    // As the document orders its tags; those it doesn't list come last.
+    let tags: Vec<&Value> = list(&document["tags"]).map(|tag| &tag["name"]).collect();
+    groups
+        .sort_by_key(|group| tags.iter().position(|tag| **tag == group.name).unwrap_or(usize::MAX));
     groups
 }
 
@@ -180,7 +192,7 @@ fn reference(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.rsplit('/').next()
 }
 
-fn tag_description(document: &Value, name: &str) -> Vec<String> {
+fn tag_description(document: &Value, name: &str) -> Vec<Paragraph> {
     let tag = list(&document["tags"]).find(|tag| tag["name"] == name);
     tag.map_or_else(Vec::new, |tag| paragraphs(&tag["description"]))
 }
@@ -201,9 +213,16 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(String::new, str::to_owned)
 }
 
-fn paragraphs(value: &Value) -> Vec<String> {
+fn paragraphs(value: &Value) -> Vec<Paragraph> {
     let text = value.as_str().unwrap_or_default();
-    text.split("\n\n").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    text.split("\n\n").map(str::trim).filter(|part| !part.is_empty()).map(paragraph).collect()
+}
+
+/// Splits at backquotes, the only markup that descriptions use.
+fn paragraph(text: &str) -> Paragraph {
+    let span =
+        |(number, text): (usize, &str)| Span { text: text.to_owned(), is_code: number % 2 == 1 };
+    text.split('`').enumerate().map(span).collect()
 }
 
 fn slug(name: &str) -> String {

@@ -12,7 +12,7 @@ pub(super) fn encode(value: &str) -> String {
     utf8_percent_encode(value, IN_QUERY).to_string()
 }
 
-/// A size: `1 byte`, `4.20 KB`. One KB is 1024 bytes, as everywhere here.
+/// A size: `1 byte`, `4.21 KB`, `32 MB`. One KB is 1024 bytes, as everywhere here.
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
     if bytes < 1024 {
@@ -24,6 +24,9 @@ pub(super) fn bytes(bytes: u64) -> String {
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1024.0;
         unit += 1;
+    }
+    if value.fract() == 0.0 {
+        return format!("{value} {}", UNITS[unit]);
     }
     format!("{} {}", three_digits(value), UNITS[unit])
 }
@@ -97,11 +100,11 @@ mod tests {
             (0, "0 bytes"),
             (1, "1 byte"),
             (1023, "1023 bytes"),
-            (1024, "1.00 KB"),
-            (10_240, "10.0 KB"),
+            (1024, "1 KB"),
+            (10_250, "10.0 KB"),
             (1_022_976, "999 KB"),
             (1_023_999, "0.98 MB"),
-            (5 << 20, "5.00 MB"),
+            (5 << 20, "5 MB"),
             (u64::MAX, "16384 PB"),
         ] {
             assert_eq!(bytes(size), text);
