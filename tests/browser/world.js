@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const binary = process.env.LARDER_BIN ?? resolve(here, "../../target/fast/larder");
+const binary = process.env.LARDER_BIN ?? resolve(here, "../../target/debug/larder");
 
 /** How long a condition may take to come true, in milliseconds. */
 export const DEADLINE = 15_000;

@@ -24,7 +24,7 @@ fn bad_files() -> Vec<(&'static str, Vec<u8>, u16, &'static str)> {
         ("half a PNG", png[..png.len() / 2].to_vec(), 422, "incomplete"),
         ("a JPEG but for its end", photo(1)[..photo(1).len() - 2].to_vec(), 422, "incomplete"),
         ("a PNG of 50,000 x 50,000", bomb, 422, "50000"),
-        ("5 MiB", vec![0xff; 5 << 20], 413, "4194304 bytes"),
+        ("5 MiB", vec![0xff; 5 << 20], 413, "larger than 4 MB"),
     ]
 }
 

@@ -11,7 +11,7 @@ use support::load::Clients;
 use support::verify::verify;
 use support::{Dice, Process, Server, folder, serve, spin, tell};
 
-const KILLS: usize = 120;
+const KILLS: usize = 80;
 
 #[test]
 fn a_server_killed_at_any_moment_keeps_all_it_acknowledged_and_nothing_else() {

@@ -268,7 +268,7 @@ async fn no_read_is_older_than_an_acknowledged_write() {
                     break;
                 }
                 let n = round % KEYS;
-                let part: &[u8] = if round / KEYS % 2 == 0 { b"" } else { b"part" };
+                let part: &[u8] = if (round / KEYS).is_multiple_of(2) { b"" } else { b"part" };
                 let floor = acknowledged[n].load(SeqCst);
                 let store = store.clone();
                 let load = || async move {

@@ -91,9 +91,8 @@ async fn around(State(site): State<Arc<Site>>, mut request: Request, next: Next)
 /// Why a request is refused before any route sees it.
 fn refusal(site: &Site, request: &Request) -> Option<Problem> {
     let headers = request.headers();
-    let host = match headers.get(header::HOST).map(HeaderValue::to_str) {
-        Some(Ok(host)) => host,
-        _ => return Some(Problem::bad_request("The Host header is missing or unreadable.")),
+    let Some(Ok(host)) = headers.get(header::HOST).map(HeaderValue::to_str) else {
+        return Some(Problem::bad_request("The Host header is missing or unreadable."));
     };
     if !site.answers_to(host) {
         return Some(Problem::new(
@@ -169,7 +168,9 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
     let defaults = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With no-referrer browsers would send `Origin: null` with our own
+        // forms.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-site"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (header::CACHE_CONTROL, "no-store"),

@@ -1,7 +1,7 @@
 // A server with an administrator's token: look freely, sign in to change.
 
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
 import { after, afterEach, before, describe, it } from "node:test";
@@ -16,7 +16,10 @@ describe("access by token", () => {
     await writeFile(token, "correct horse battery staple\n", { mode: 0o600 });
     world = await World.open("--admin-token-file", token);
   });
-  after(() => world?.close());
+  after(async () => {
+    await world?.close();
+    await rm(token, { force: true });
+  });
   afterEach(() => page?.context().close());
 
   for (const javaScriptEnabled of [true, false]) {

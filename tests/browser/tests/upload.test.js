@@ -120,13 +120,15 @@ describe("upload", () => {
 
   it("works with the keyboard alone", async () => {
     page = await world.visitor();
+    // From the start: the browser is told to hand over its dialog some time
+    // after this is asked for.
+    const chooser = page.waitForEvent("filechooser");
     await page.goto("/");
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
     await page.keyboard.press("Enter");
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.id), "file");
-    const chooser = page.waitForEvent("filechooser");
     await page.keyboard.press("Space");
     await (await chooser).setFiles([file("keyboard.png", small(9))]);
     await page.keyboard.press("Tab");

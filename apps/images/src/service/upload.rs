@@ -33,6 +33,11 @@ impl Incoming {
         }
         Ok(self.spool.write(bytes).await?)
     }
+
+    /// Whether nothing has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
 }
 
 impl Images {
@@ -86,10 +91,8 @@ impl Images {
             (stored, !uses_ours && !unknown)
         };
         let (stored, is_superfluous) = self.shared.tier.write(scope, change).await;
-        if is_superfluous {
-            if let Err(error) = self.shared.blobs.delete(&location).await {
-                tracing::warn!(%error, "a superfluous blob stays until the next start");
-            }
+        if is_superfluous && let Err(error) = self.shared.blobs.delete(&location).await {
+            tracing::warn!(%error, "a superfluous blob stays until the next start");
         }
         self.shared.released.notify_one();
         stored.map_err(|error| self.noted(error))

@@ -273,22 +273,27 @@ pub(crate) async fn put_image(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
+    let announced = parts.headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|len| len.to_str().ok()?.parse().ok());
     let begun = (|| {
         site.access.check(&parts.headers)?;
         let precondition =
             conditions::precondition(&parts.headers).map_err(Problem::bad_request)?;
-        Ok((key_of(&parts.uri)?, precondition))
+        let key = key_of(&parts.uri)?;
+        Ok((key, precondition, images.begin_upload(announced)?))
     })();
-    let (key, precondition) = match begun {
+    let (key, precondition, incoming) = match begun {
         Ok(begun) => begun,
         Err(problem) => {
-            discard(body).await;
+            // A client that asks before it sends gets its answer; one that
+            // sends already is heard out, or it would not read why.
+            if !parts.headers.contains_key(header::EXPECT) {
+                let _ = receive::body(body, Err(Error::BrokeOff)).await;
+            }
             return Err(problem);
         }
     };
-    let announced = parts.headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|len| len.to_str().ok()?.parse().ok());
-    let incoming = receive::body(body, images.begin_upload(announced)).await?;
+    let incoming = receive::body(body, Ok(incoming)).await?;
     let uploaded = images.finish_upload(key, incoming, precondition).await?;
     Ok(answer_upload(uploaded))
 }
@@ -335,11 +340,6 @@ fn find_parameter(query: &str, name: &str) -> Option<String> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.into_iter().find(|(key, _)| *key == name)?.1.replace('+', " ");
     percent_encoding::percent_decode_str(&value).decode_utf8().ok().map(Into::into)
-}
-
-/// Reads what a refused client is still sending, so that it gets to read why.
-async fn discard(body: Body) {
-    let _ = receive::body(body, Err(Error::BrokeOff)).await;
 }
 
 fn answer_upload(uploaded: Uploaded) -> Response {

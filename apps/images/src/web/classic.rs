@@ -37,25 +37,25 @@ pub(crate) async fn upload(
     })?;
     let mut form = Form::new(multipart);
     let (mut key, mut file) = (None, None);
-    while let Some(part) = form.next("file", || images.begin_upload(None)).await? {
+    while let Some(part) = form.next().await? {
         match part {
-            Part::File(_, incoming) if file.is_none() => file = Some(incoming),
-            Part::File(..) => return Err(missing("The form has more than one field file.")),
+            Part::File(part) if file.is_none() => {
+                file = Some(part.receive(images.begin_upload(None)).await??);
+            }
+            Part::File(_) => {
+                return Err(Problem::bad_request("The form has more than one field file."));
+            }
             Part::Text(name, text) if name == "key" => key = Some(text),
             Part::Text(..) => {}
         }
     }
-    let key = key.ok_or_else(|| missing("The field key is missing."))?;
+    let key = key.ok_or_else(|| Problem::bad_request("The field key is missing."))?;
     let key: ImageKey = key.parse().map_err(Error::from)?;
-    let file = file.ok_or_else(|| missing("The field file is missing."))?;
+    let file = file.ok_or_else(|| Problem::bad_request("The field file is missing."))?;
     let uploaded = images.finish_upload(key, file, Precondition::None).await?;
     let key = uploaded.image.key.as_str();
     let key = if images.config().classic_key_as_list { json!([key]) } else { json!(key) };
     Ok(Json(json!({ "success": "true", "key": key })).into_response())
-}
-
-fn missing(what: &str) -> Problem {
-    Problem::bad_request(what)
 }
 
 /// List all keys (classic)

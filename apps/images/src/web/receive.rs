@@ -20,15 +20,14 @@ const IDLE: Duration = Duration::from_secs(15);
 const GRACE: Duration = Duration::from_secs(30);
 const BYTES_PER_SECOND: u64 = 4096;
 
-/// The most of a refused upload that is read and thrown away, so that a
-/// client still sending gets to read the answer.
+/// The most of a refused upload that is read and thrown away.
 const DISCARD_BYTES: u64 = 64 << 20;
 
 /// The largest field of a form that isn't a file.
 const FIELD_BYTES: usize = 64 * 1024;
 
-/// The most parts of a form.
-const PARTS: usize = 64;
+/// The most parts of a form: a hundred files and the fields beside them.
+const PARTS: usize = 108;
 
 /// Watches over the pace of a client.
 struct Pace {
@@ -62,42 +61,74 @@ impl Pace {
         }
     }
 
-    async fn receive<S, E>(&mut self, chunks: &mut S, incoming: &mut Incoming) -> Result<()>
+    /// Receives all chunks. The outer error is the connection's, the inner one
+    /// the upload's; after that the rest is read and thrown away, so that the
+    /// client gets to read why.
+    async fn receive<S, E>(
+        &mut self,
+        chunks: &mut S,
+        mut incoming: Result<Incoming>,
+    ) -> Result<Result<Incoming>>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: Into<Error>,
     {
+        let mut thrown_away = 0;
         while let Some(bytes) = self.next(chunks).await? {
-            incoming.write(bytes).await?;
+            match &mut incoming {
+                Ok(upload) => {
+                    if let Err(error) = upload.write(bytes).await {
+                        incoming = Err(error);
+                    }
+                }
+                Err(error) => {
+                    thrown_away += bytes.len() as u64;
+                    if thrown_away > DISCARD_BYTES {
+                        return Err(error.clone());
+                    }
+                }
+            }
         }
-        Ok(())
+        Ok(incoming)
     }
 }
 
 /// Receives a raw body. After a refusal the rest is read and thrown away.
 pub(crate) async fn body(body: Body, incoming: Result<Incoming>) -> Result<Incoming> {
-    let mut chunks = body.into_data_stream();
-    let mut pace = Pace::new();
-    let received = match incoming {
-        Ok(mut incoming) => pace.receive(&mut chunks, &mut incoming).await.map(|()| incoming),
-        Err(error) => Err(error),
-    };
-    // Whoever was too slow isn't waited for a second time.
-    if !matches!(received, Ok(_) | Err(Error::TooSlow)) {
-        while pace.bytes < DISCARD_BYTES && matches!(pace.next(&mut chunks).await, Ok(Some(_))) {}
-    }
-    received
+    Pace::new().receive(&mut body.into_data_stream(), incoming).await?
 }
 
 /// One part of a form.
-pub(crate) enum Part {
-    /// A file with the name the client gave it, if any.
-    File(Option<String>, Incoming),
-    /// A text field with its name.
+#[allow(clippy::large_enum_variant)] // There is one at a time, and it is never kept.
+pub(crate) enum Part<'f> {
+    /// A file that waits to be received.
+    File(FilePart<'f>),
+    /// A text field: its name and its text.
     Text(String, String),
 }
 
-/// Receives the parts of a form, one after the other.
+/// A file of a form that has not been received yet.
+pub(crate) struct FilePart<'f> {
+    field: Field<'f>,
+    pace: &'f mut Pace,
+}
+
+impl FilePart<'_> {
+    /// The file's own name; empty if the client gave none.
+    pub(crate) fn name(&self) -> String {
+        // Some browsers send the whole path.
+        let path = self.field.file_name().unwrap_or_default();
+        path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
+    }
+
+    /// Receives the file. The inner result is the file's: the form goes on
+    /// after one that is refused.
+    pub(crate) async fn receive(mut self, incoming: Result<Incoming>) -> Result<Result<Incoming>> {
+        self.pace.receive(&mut self.field, incoming).await
+    }
+}
+
+/// A form whose parts are received one after the other.
 pub(crate) struct Form {
     multipart: Multipart,
     parts: usize,
@@ -109,13 +140,9 @@ impl Form {
         Self { multipart, parts: 0, pace: Pace::new() }
     }
 
-    /// The next part. The field named `file_field` is a file, whether or not
-    /// it has a file name; every other is text.
-    pub(crate) async fn next(
-        &mut self,
-        file_field: &str,
-        begin: impl Fn() -> Result<Incoming>,
-    ) -> Result<Option<Part>> {
+    /// The next part. A field named `file` is a file, whether or not it has a
+    /// file name; every other is text.
+    pub(crate) async fn next(&mut self) -> Result<Option<Part<'_>>> {
         let next = tokio::time::timeout(IDLE, self.multipart.next_field()).await;
         let Some(mut field) = next.map_err(|_| Error::TooSlow)?? else { return Ok(None) };
         self.parts += 1;
@@ -123,11 +150,8 @@ impl Form {
             return Err(Error::BadForm(format!("The form has more than {PARTS} parts.")));
         }
         let name = field.name().unwrap_or_default().to_owned();
-        if name == file_field {
-            let file_name = field.file_name().map(str::to_owned);
-            let mut incoming = begin()?;
-            self.pace.receive(&mut field, &mut incoming).await?;
-            return Ok(Some(Part::File(file_name, incoming)));
+        if name == "file" {
+            return Ok(Some(Part::File(FilePart { field, pace: &mut self.pace })));
         }
         let text = small_text(&mut self.pace, &mut field).await?;
         Ok(Some(Part::Text(name, text)))

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::extract::multipart::{Field, Multipart, MultipartError, MultipartRejection};
+use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::response::Response;
 use http::StatusCode;
 use larder_web::{FormToken, Problem};
@@ -16,16 +16,7 @@ use super::visit::Visit;
 use crate::error::Error;
 use crate::model::{ImageKey, Precondition};
 use crate::service::{Images, Incoming};
-
-/// The most files in one form.
-const MOST_FILES: usize = 100;
-
-/// The longest text field that is read, in bytes: a key fits, however wrong.
-const LONGEST_FIELD: usize = 16 * 1024;
-
-/// How much more of a refused file is read, in bytes, so that the browser
-/// finishes sending and gets to see why it was refused.
-const MOST_DISCARDED: u64 = 256 << 20;
+use crate::web::receive::{Form, Part};
 
 #[derive(Template)]
 #[template(path = "upload.html")]
@@ -79,24 +70,27 @@ pub(super) async fn receive(
     visit: Visit,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
-    let mut form = form.map_err(|_| Problem::bad_request("The form can't be read."))?;
+    let form = form.map_err(|_| Problem::bad_request("The form can't be read."))?;
+    let mut form = Form::new(form);
     let (mut key, mut token, mut files) = (String::new(), String::new(), Vec::new());
-    while let Some(field) = form.next_field().await.map_err(broke_off)? {
-        match field.name() {
-            Some("form_token") => token = read_text(field).await?,
-            Some("key") => key = read_text(field).await?,
-            Some("file") => {
+    while let Some(part) = form.next().await? {
+        match part {
+            Part::Text(name, text) if name == "form_token" => token = text,
+            Part::Text(name, text) if name == "key" => key = text,
+            Part::Text(..) => {}
+            Part::File(part) => {
                 // The token's field stands before the files, so that nothing
                 // is kept for strangers.
                 FormToken::check(&visit.headers, &token)?;
                 pages.check_access(&visit.headers)?;
-                if files.len() == MOST_FILES {
-                    let message = format!("Send at most {MOST_FILES} files at once.");
-                    return Err(Problem::bad_request(message));
+                let name = part.name();
+                let content = part.receive(pages.images.begin_upload(None)).await?;
+                // A field without a file has neither name nor bytes.
+                let is_file = content.as_ref().map_or(true, |content| !content.is_empty());
+                if is_file || !name.is_empty() {
+                    files.push(Received { name, content });
                 }
-                files.extend(spool(&pages.images, field).await?);
             }
-            _ => {}
         }
     }
     FormToken::check(&visit.headers, &token)?;
@@ -186,44 +180,6 @@ async fn store(images: &Images, file: Received, typed: Option<&str>) -> Outcome 
     }
 }
 
-/// Receives a file. `None` when the browser sent the field without one.
-async fn spool(images: &Images, mut field: Field<'_>) -> Result<Option<Received>, Problem> {
-    let name = field.file_name().unwrap_or_default();
-    // Some browsers send the whole path.
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-    let mut content = images.begin_upload(None);
-    let mut received = 0;
-    while let Some(bytes) = field.chunk().await.map_err(broke_off)? {
-        received += bytes.len() as u64;
-        match &mut content {
-            Ok(incoming) => {
-                if let Err(error) = incoming.write(bytes).await {
-                    content = Err(error);
-                }
-            }
-            Err(error) if received > MOST_DISCARDED => return Err(error.clone().into()),
-            Err(_) => {}
-        }
-    }
-    Ok((received > 0 || !name.is_empty()).then_some(Received { name, content }))
-}
-
-async fn read_text(mut field: Field<'_>) -> Result<String, Problem> {
-    let mut text = Vec::new();
-    while let Some(bytes) = field.chunk().await.map_err(broke_off)? {
-        if text.len() + bytes.len() > LONGEST_FIELD {
-            return Err(Problem::bad_request("A field of the form is too long."));
-        }
-        text.extend_from_slice(&bytes);
-    }
-    String::from_utf8(text).map_err(|_| Problem::bad_request("The form is not UTF-8 text."))
-}
-
 fn missing_file() -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Choose an image file first.")
-}
-
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
-fn broke_off(_: MultipartError) -> Problem {
-    Error::BrokeOff.into()
 }

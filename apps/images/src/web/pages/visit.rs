@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{Form, FromRequest, FromRequestParts, Query, Request};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use larder_web::{FormToken, Problem};
 
 use super::Pages;
@@ -73,10 +73,6 @@ impl Visit {
             Problem::internal()
         })?;
         let mut response = (status, Html(html)).into_response();
-        // Under `no-referrer` browsers hide the origin of a form, too, and
-        // then the guard can't tell ours from strangers'.
-        let referrer = HeaderValue::from_static("same-origin");
-        response.headers_mut().insert(header::REFERRER_POLICY, referrer);
         if let Some(cookie) = self.token.set_cookie() {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
