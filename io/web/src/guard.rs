@@ -4,7 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -60,7 +61,7 @@ pub fn guard(router: Router, site: Arc<Site>) -> Router {
 async fn around(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let id = RequestId(new_id().into());
     request.extensions_mut().insert(id.clone());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let for_people = wants_html(request.headers());
 
     let mut response = match refusal(&site, &request) {
@@ -80,9 +81,9 @@ async fn around(State(site): State<Arc<Site>>, mut request: Request, next: Next)
     }
     let status = response.status();
     if status.is_server_error() {
-        tracing::warn!(request_id = %id.0, %method, path = %shorten(&path), status = status.as_u16(), "answered with an error");
+        tracing::warn!(request_id = %id.0, %method, path = %shorten(uri.path()), status = status.as_u16(), "answered with an error");
     } else {
-        tracing::debug!(request_id = %id.0, %method, path = %shorten(&path), status = status.as_u16(), "answered");
+        tracing::debug!(request_id = %id.0, %method, path = %shorten(uri.path()), status = status.as_u16(), "answered");
     }
     add_headers(response.headers_mut(), &id);
     response
@@ -183,9 +184,12 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId) {
     }
 }
 
+/// Ids are told apart, not secret: a random start, then one after the other.
 fn new_id() -> String {
-    let number = getrandom::u64().expect("the system gives random numbers");
-    format!("{number:016x}")
+    static START: LazyLock<u64> =
+        LazyLock::new(|| getrandom::u64().expect("the system gives random numbers"));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{:016x}", START.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Paths hold what strangers send: escaped and cut for the log.

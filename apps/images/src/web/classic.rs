@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,14 +27,10 @@ use crate::service::Images;
 pub(crate) async fn upload(
     State(images): State<Images>,
     State(site): State<Arc<Site>>,
-    headers: HeaderMap,
-    multipart: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    site.access.check(&headers)?;
-    let multipart = multipart.map_err(|_| {
-        Problem::bad_request("The body must be multipart/form-data with the fields key and file.")
-    })?;
-    let mut form = Form::new(multipart);
+    site.access.check(request.headers())?;
+    let mut form = Form::of(request).await?;
     let (mut key, mut file) = (None, None);
     while let Some(part) = form.next().await? {
         match part {

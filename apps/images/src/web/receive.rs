@@ -1,10 +1,13 @@
 //! Receiving an upload: chunks from the network into the spool, with a limit
 //! on how long a client may keep us waiting.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::StatusCode;
@@ -29,15 +32,21 @@ const FIELD_BYTES: usize = 64 * 1024;
 /// The most parts of a form: a hundred files and the fields beside them.
 const PARTS: usize = 108;
 
+/// The most of a form that may arrive without one byte of a field: the reader
+/// of forms gathers the head of a part whole, however long it is.
+const HEAD_BYTES: usize = 64 * 1024;
+
 /// Watches over the pace of a client.
 struct Pace {
     since: Instant,
     bytes: u64,
+    /// Bytes of a form that arrived since the last that was delivered.
+    undelivered: Arc<AtomicUsize>,
 }
 
 impl Pace {
     fn new() -> Self {
-        Self { since: Instant::now(), bytes: 0 }
+        Self { since: Instant::now(), bytes: 0, undelivered: Arc::default() }
     }
 
     /// The next chunk, if it comes in time.
@@ -56,6 +65,7 @@ impl Pace {
             Ok(Some(Err(error))) => Err(error.into()),
             Ok(Some(Ok(bytes))) => {
                 self.bytes += bytes.len() as u64;
+                self.undelivered.store(0, Ordering::Relaxed);
                 Ok(Some(bytes))
             }
         }
@@ -136,8 +146,27 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    pub(crate) fn new(multipart: Multipart) -> Self {
-        Self { multipart, parts: 0, pace: Pace::new() }
+    /// The form that a request carries.
+    ///
+    /// # Errors
+    /// [`Error::BadForm`]: it carries none.
+    pub(crate) async fn of(request: Request) -> Result<Self> {
+        let pace = Pace::new();
+        let undelivered = pace.undelivered.clone();
+        let request = request.map(|body| {
+            Body::from_stream(body.into_data_stream().map(move |chunk| {
+                let chunk = chunk?;
+                let arrived = undelivered.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len();
+                if arrived > HEAD_BYTES { Err(axum::Error::new(HeadTooLong)) } else { Ok(chunk) }
+            }))
+        });
+        let multipart = Multipart::from_request(request, &()).await.map_err(|_| {
+            Error::BadForm(
+                "The body must be a form, multipart/form-data, with the fields key and file."
+                    .into(),
+            )
+        })?;
+        Ok(Self { multipart, parts: 0, pace })
     }
 
     /// The next part. A field named `file` is a file, whether or not it has a
@@ -145,6 +174,7 @@ impl Form {
     pub(crate) async fn next(&mut self) -> Result<Option<Part<'_>>> {
         let next = tokio::time::timeout(IDLE, self.multipart.next_field()).await;
         let Some(mut field) = next.map_err(|_| Error::TooSlow)?? else { return Ok(None) };
+        self.pace.undelivered.store(0, Ordering::Relaxed);
         self.parts += 1;
         if self.parts > PARTS {
             return Err(Error::BadForm(format!("The form has more than {PARTS} parts.")));
@@ -169,8 +199,25 @@ async fn small_text(pace: &mut Pace, field: &mut Field<'_>) -> Result<String> {
     String::from_utf8(text).map_err(|_| Error::BadForm("A field is not UTF-8 text.".into()))
 }
 
+/// The head of a part of a form has no end.
+#[derive(Debug, thiserror::Error)]
+#[error("the head of a part is too long")]
+struct HeadTooLong;
+
+impl HeadTooLong {
+    /// Whether it is why another error came about.
+    fn caused(error: &(dyn std::error::Error + 'static)) -> bool {
+        error.is::<Self>() || error.source().is_some_and(Self::caused)
+    }
+}
+
 impl From<MultipartError> for Error {
     fn from(error: MultipartError) -> Self {
+        if HeadTooLong::caused(&error) {
+            return Self::BadForm(format!(
+                "The head of a part of the form is longer than {HEAD_BYTES} bytes."
+            ));
+        }
         match error.status() {
             StatusCode::BAD_REQUEST => {
                 Self::BadForm("The body is not a complete multipart form.".into())

@@ -2,8 +2,7 @@
 //! are spooled as they arrive and stored when the whole form was understood.
 
 use askama::Template;
-use axum::extract::State;
-use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use larder_web::{FormToken, Problem};
@@ -68,10 +67,9 @@ pub(super) async fn form(State(pages): State<Pages>, visit: Visit) -> Result<Res
 pub(super) async fn receive(
     State(pages): State<Pages>,
     visit: Visit,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let form = form.map_err(|_| Problem::bad_request("The form can't be read."))?;
-    let mut form = Form::new(form);
+    let mut form = Form::of(request).await?;
     let (mut key, mut token, mut files) = (String::new(), String::new(), Vec::new());
     while let Some(part) = form.next().await? {
         match part {
