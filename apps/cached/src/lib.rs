@@ -8,7 +8,7 @@ mod web;
 use std::sync::Arc;
 
 use larder_cache::PolicyKind;
-use larder_web::{Access, Limits, Problem, Shutdown, Site};
+use larder_web::{Problem, Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
 pub use service::MemCache;
@@ -23,16 +23,6 @@ pub struct Config {
     /// The largest request, in bytes; a value in base64 takes four thirds of
     /// its size.
     pub max_body_bytes: usize,
-}
-
-/// What the web side needs to know.
-pub struct WebConfig {
-    /// Host names to answer to, besides `localhost` and addresses.
-    pub hosts: Vec<String>,
-    /// Who may change things.
-    pub access: Access,
-    /// What the listener bears.
-    pub limits: Limits,
 }
 
 /// Serves an empty cache on `listener` until `shutdown` is asked for.

@@ -12,23 +12,13 @@ mod web;
 use std::sync::Arc;
 
 use larder_clock::SystemClock;
-use larder_web::{Access, Limits, Shutdown, Site};
+use larder_web::{Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
 pub use config::Config;
 pub use error::Error;
 pub use model::{MEGABYTE, Settings, machine_memory_bytes};
 pub use service::Images;
-
-/// What the web side needs to know.
-pub struct WebConfig {
-    /// Host names to answer to, besides `localhost` and addresses.
-    pub hosts: Vec<String>,
-    /// Who may change things.
-    pub access: Access,
-    /// What the listener bears.
-    pub limits: Limits,
-}
 
 /// Opens the store and serves it on `listener` until `shutdown` is asked for.
 /// `ready` is told once requests will be answered.

@@ -5,7 +5,7 @@ mod samples;
 
 use larder_blobs::BlobId;
 use larder_clock::Timestamp;
-use larder_sql::{Connection, Database, Migration, Row, Value};
+use larder_sql::{Connection, Database, Dialect, Migration, Row, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{
@@ -81,6 +81,7 @@ impl Store {
             keep_version(rows, &key, image.version, now)?;
             rows.execute("DELETE FROM images WHERE key = ?", &[text(&key)])?;
             release(rows, &image.location, now)?;
+            add_to_totals(rows, -1, -signed(image.size))?;
             Ok(true)
         };
         self.database.write(work).await
@@ -97,6 +98,7 @@ impl Store {
                 &[now.0.into()],
             )?;
             let deleted = rows.execute("DELETE FROM images", &[])?;
+            rows.execute("UPDATE totals SET images = 0, bytes = 0", &[])?;
             rows.execute(
                 "UPDATE blobs SET unreferenced_at = ? WHERE unreferenced_at IS NULL",
                 &[now.0.into()],
@@ -122,7 +124,8 @@ impl Store {
 
     /// How many images there are, and how many bytes they have together.
     pub async fn totals(&self) -> Result<(u64, u64)> {
-        let sql = "SELECT COUNT(*), COALESCE(SUM(size), 0) FROM images";
+        // Kept by every change, because counting a million rows takes 100 ms.
+        let sql = "SELECT images, bytes FROM totals";
         let work = |rows: &mut dyn Connection| match rows.query_one(sql, &[])? {
             Some(row) => Ok((row.get(0)?, row.get(1)?)),
             None => Ok((0, 0)),
@@ -301,7 +304,20 @@ fn put(rows: &mut dyn Connection, new: &NewImage) -> Result<Uploaded> {
     if let Some(before) = stored.as_ref().filter(|before| before.location != image.location) {
         release(rows, &before.location, new.now)?;
     }
+    let before = stored.as_ref().map_or(0, |before| signed(before.size));
+    add_to_totals(rows, i64::from(stored.is_none()), signed(image.size) - before)?;
     Ok(Uploaded { image, replaced: stored.map(|before| before.version) })
+}
+
+fn add_to_totals(rows: &mut dyn Connection, images: i64, bytes: i64) -> Result<()> {
+    let sql = "UPDATE totals SET images = images + ?, bytes = bytes + ?";
+    rows.execute(sql, &[images.into(), bytes.into()])?;
+    Ok(())
+}
+
+/// Sizes are far below 2^63.
+fn signed(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// The blob that the new image will name: a live one with the same bytes, or
@@ -362,6 +378,20 @@ fn take_kept_version(rows: &mut dyn Connection, key: &ImageKey) -> Result<u64> {
 }
 
 fn list(rows: &mut dyn Connection, listing: &Listing) -> Result<Page> {
+    let (sql, parameters) = list_statement(rows.dialect(), listing);
+    let found = rows.query(&sql, &parameters)?;
+    let mut images = found.iter().map(image).collect::<Result<Vec<_>>>()?;
+    let more = images.len() > listing.limit as usize;
+    images.truncate(listing.limit as usize);
+    let last = images.last().filter(|_| more);
+    let next = last.map(|image| Cursor::after(image, listing.sort));
+    Ok(Page { images, next })
+}
+
+/// The statement for a page, and one image more, which tells whether there is
+/// a next page. An index gives the order, so no page has to sort or to count
+/// through those before it.
+fn list_statement(dialect: Dialect, listing: &Listing) -> (String, Vec<Value>) {
     let column = match listing.sort {
         Sort::Key => "key",
         Sort::Date => "updated_at",
@@ -379,7 +409,6 @@ fn list(rows: &mut dyn Connection, listing: &Listing) -> Result<Page> {
         parameters.push(format!("{}{}", listing.prefix, char::MAX).into());
     }
     if !listing.contains.is_empty() {
-        let dialect = rows.dialect();
         conditions.push(dialect.contains("key"));
         parameters.push(dialect.contains_pattern(&listing.contains).into());
     }
@@ -402,15 +431,8 @@ fn list(rows: &mut dyn Connection, listing: &Listing) -> Result<Page> {
         "SELECT {COLUMNS} FROM images WHERE {} ORDER BY {column} {order}{then_by_key} LIMIT ?",
         conditions.join(" AND "),
     );
-    // One more than asked for tells whether there is a next page.
     parameters.push((listing.limit + 1).into());
-    let found = rows.query(&sql, &parameters)?;
-    let mut images = found.iter().map(image).collect::<Result<Vec<_>>>()?;
-    let more = images.len() > listing.limit as usize;
-    images.truncate(listing.limit as usize);
-    let last = images.last().filter(|_| more);
-    let next = last.map(|image| Cursor::after(image, listing.sort));
-    Ok(Page { images, next })
+    (sql, parameters)
 }
 
 fn text(key: &ImageKey) -> Value {
@@ -438,3 +460,6 @@ fn location(row: &Row, column: usize) -> Result<BlobId> {
     let text: String = row.get(column)?;
     text.parse().map_err(|_| Error::Damaged(format!("{text:?} is not the location of a blob")))
 }
+
+#[cfg(test)]
+mod tests;

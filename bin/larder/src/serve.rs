@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use larder_images::{Config, Images, MEGABYTE, Settings};
-use larder_web::{Access, Limits, Shutdown, listen};
+use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -54,11 +54,8 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
             max_body_bytes: usize::try_from(options.max_upload.saturating_mul(3) / 2)
                 .unwrap_or(usize::MAX),
         };
-        let web = larder_cached::WebConfig {
-            hosts: options.host.clone(),
-            access: access(),
-            limits: limits.clone(),
-        };
+        let web =
+            WebConfig { hosts: options.host.clone(), access: access(), limits: limits.clone() };
         tokio::spawn(larder_cached::run(config, web, listener, shutdown.clone()))
     });
     let result = match images {
@@ -68,8 +65,7 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
         }
         Some(listener) => {
             let address = listener.local_addr()?;
-            let web =
-                larder_images::WebConfig { hosts: options.host.clone(), access: access(), limits };
+            let web = WebConfig { hosts: options.host.clone(), access: access(), limits };
             let ready = |images: &Images| {
                 announce(&announcement(Some((address, images)), cache_address, token.as_deref()));
             };

@@ -15,4 +15,4 @@ pub use assets::{Assets, asset_url};
 pub use form::FormToken;
 pub use guard::{Peer, RequestId, Site, guard};
 pub use problem::Problem;
-pub use server::{Limits, Shutdown, listen, serve};
+pub use server::{Limits, Shutdown, WebConfig, listen, serve};

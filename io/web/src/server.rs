@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::Peer;
+use crate::{Access, Peer};
 
 /// What one listener bears.
 #[derive(Clone, Debug)]
@@ -50,6 +50,16 @@ impl Default for Limits {
             drain: Duration::from_secs(10),
         }
     }
+}
+
+/// What an operator may set for any service on the web.
+pub struct WebConfig {
+    /// Host names to answer to, besides `localhost` and addresses.
+    pub hosts: Vec<String>,
+    /// Who may change things.
+    pub access: Access,
+    /// What the listener bears.
+    pub limits: Limits,
 }
 
 /// Asks everything that was started together to end, and remembers why.

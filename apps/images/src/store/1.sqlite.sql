@@ -15,6 +15,12 @@ CREATE INDEX images_location ON images (location);
 CREATE INDEX images_updated_at ON images (updated_at, key);
 CREATE INDEX images_size ON images (size, key);
 CREATE INDEX images_type ON images (type, key);
+CREATE TABLE totals (
+    id INTEGER NOT NULL PRIMARY KEY,
+    images INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+INSERT INTO totals (id, images, bytes) VALUES (1, 0, 0);
 CREATE TABLE tombstones (
     key TEXT NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,

@@ -10,9 +10,9 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use larder_images::{Config, Settings, WebConfig};
+use larder_images::{Config, Settings};
 use larder_picture::{Format, samples};
-use larder_web::{Access, Limits, Shutdown};
+use larder_web::{Access, Limits, Shutdown, WebConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
