@@ -293,12 +293,27 @@ fn classify(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => Error::Constraint(error.to_string()),
         Some(ErrorCode::DiskFull) => Error::DiskFull,
-        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt) => {
+        Some(ErrorCode::SystemIoFailure) if is_failed_write(error) => {
             Error::Durability(error.to_string())
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::CannotOpen) => {
-            Error::Unavailable(error.to_string())
-        }
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen,
+        ) => Error::Unavailable(error.to_string()),
         _ => Error::Statement(error.to_string()),
     }
+}
+
+/// Whether what was written may be lost, not only what was to be read.
+fn is_failed_write(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi;
+    let writes = [
+        ffi::SQLITE_IOERR_WRITE,
+        ffi::SQLITE_IOERR_FSYNC,
+        ffi::SQLITE_IOERR_DIR_FSYNC,
+        ffi::SQLITE_IOERR_TRUNCATE,
+    ];
+    error.sqlite_error().is_some_and(|error| writes.contains(&error.extended_code))
 }

@@ -81,7 +81,7 @@ impl Access {
     }
 
     /// Signs in with a token.
-    pub fn sign_in(&self, token: &str, from: IpAddr, secure: bool) -> SignIn {
+    pub fn sign_in(&self, token: &str, from: IpAddr) -> SignIn {
         let Some(key) = &self.key else { return SignIn::Wrong };
         let mut failures = self.failures.lock();
         let minute = Duration::from_secs(60);
@@ -95,22 +95,22 @@ impl Access {
             return SignIn::Wrong;
         }
         failures.remove(&from);
-        SignIn::Welcome(session_cookie(&new_session(key, now()), secure, SESSION_SECONDS))
+        SignIn::Welcome(session_cookie(&new_session(key, now()), SESSION_SECONDS))
     }
 
     /// The `Set-Cookie` that ends a session.
     pub fn sign_out() -> HeaderValue {
-        session_cookie("", false, 0)
+        session_cookie("", 0)
     }
 
     /// The `Set-Cookie` that makes a session in use last longer, if it is
     /// more than half over.
-    pub fn renew(&self, headers: &HeaderMap, secure: bool) -> Option<HeaderValue> {
+    pub fn renew(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let key = self.key.as_ref()?;
         let session = cookie(headers, SESSION)?;
         let soon = now() + SESSION_SECONDS / 2;
         (is_valid(key, &session, now()) && !is_valid(key, &session, soon))
-            .then(|| session_cookie(&new_session(key, now()), secure, SESSION_SECONDS))
+            .then(|| session_cookie(&new_session(key, now()), SESSION_SECONDS))
     }
 
     fn is_same(&self, key: &[u8; 32]) -> bool {
@@ -133,13 +133,12 @@ fn is_valid(key: &[u8; 32], session: &str, now: u64) -> bool {
     blake3::keyed_hash(key, ends.as_bytes()) == signature && in_time
 }
 
-fn session_cookie(value: &str, secure: bool, seconds: u64) -> HeaderValue {
+fn session_cookie(value: &str, seconds: u64) -> HeaderValue {
     let seconds = i64::try_from(seconds).unwrap_or(0);
     let cookie = Cookie::build((SESSION, value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
-        .secure(secure)
         .max_age(cookie::time::Duration::seconds(seconds));
     HeaderValue::from_str(&cookie.to_string()).expect("digits, hex and attributes are a header")
 }
@@ -186,9 +185,7 @@ mod tests {
     #[test]
     fn signing_in_gives_a_session_that_ends() {
         let access = Access::with_token("right");
-        let SignIn::Welcome(cookie) = access.sign_in("right", HERE, false) else {
-            panic!("is let in")
-        };
+        let SignIn::Welcome(cookie) = access.sign_in("right", HERE) else { panic!("is let in") };
         let cookie = cookie.to_str().expect("text");
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
         let session = cookie.split(';').next().expect("a pair");
@@ -203,13 +200,27 @@ mod tests {
     }
 
     #[test]
+    fn a_session_in_use_lasts_longer() {
+        let access = Access::with_token("right");
+        let key = access.key.expect("a key");
+        let session =
+            |began| with(header::COOKIE, &format!("{SESSION}={}", new_session(&key, began)));
+        assert!(access.renew(&session(now())).is_none(), "it has just begun");
+        let renewed = access.renew(&session(now() - SESSION_SECONDS * 3 / 4));
+        assert!(
+            renewed.is_some_and(|cookie| cookie.to_str().is_ok_and(|c| c.contains("HttpOnly")))
+        );
+        assert!(access.renew(&session(now() - SESSION_SECONDS)).is_none(), "it is over");
+    }
+
+    #[test]
     fn guessing_is_slowed_down() {
         let access = Access::with_token("right");
         for _ in 0..FAILURES {
-            assert!(matches!(access.sign_in("guess", HERE, false), SignIn::Wrong));
+            assert!(matches!(access.sign_in("guess", HERE), SignIn::Wrong));
         }
-        assert!(matches!(access.sign_in("right", HERE, false), SignIn::TooMany));
+        assert!(matches!(access.sign_in("right", HERE), SignIn::TooMany));
         let elsewhere = IpAddr::from([127, 0, 0, 2]);
-        assert!(matches!(access.sign_in("right", elsewhere, false), SignIn::Welcome(_)));
+        assert!(matches!(access.sign_in("right", elsewhere), SignIn::Welcome(_)));
     }
 }

@@ -63,6 +63,7 @@ async fn around(State(site): State<Arc<Site>>, mut request: Request, next: Next)
     request.extensions_mut().insert(id.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let for_people = wants_html(request.headers());
+    let session = site.access.renew(request.headers());
 
     let mut response = match refusal(&site, &request) {
         Some(problem) => problem.into_response(),
@@ -86,6 +87,10 @@ async fn around(State(site): State<Arc<Site>>, mut request: Request, next: Next)
         tracing::debug!(request_id = %id.0, %method, path = %shorten(uri.path()), status = status.as_u16(), "answered");
     }
     add_headers(response.headers_mut(), &id);
+    // What the route itself says of the session, such as its end, stands.
+    if let Some(session) = session {
+        response.headers_mut().entry(header::SET_COOKIE).or_insert(session);
+    }
     response
 }
 

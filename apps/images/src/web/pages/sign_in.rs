@@ -39,7 +39,7 @@ pub(super) async fn enter(
     let Checked { visit, fields } = form;
     let from = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(Peer(peer))| peer.ip());
     let next = local(fields.get("next"));
-    let (status, problem) = match pages.site.access.sign_in(fields.get("token"), from, false) {
+    let (status, problem) = match pages.site.access.sign_in(fields.get("token"), from) {
         SignIn::Welcome(cookie) => {
             let mut response = go_to(&next, Notice::SignedIn);
             response.headers_mut().append(header::SET_COOKIE, cookie);
