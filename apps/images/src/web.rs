@@ -54,12 +54,14 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
         .route("/readyz", get(operation::readyz))
         .route("/metrics", get(operation::metrics));
 
-    let mut classic = Router::new()
-        .route("/api/key/{*key}", post(classic::get_key))
-        .fallback(|| async { Problem::not_found("There is no such API call.") });
+    let mut classic = Router::new().route("/api/key/{*key}", post(classic::get_key));
     for end in ["", "/"] {
         classic = classic
-            .route(&format!("/api/upload{end}"), post(classic::upload))
+            // An upload has a limit of its own, counted while it streams.
+            .route(
+                &format!("/api/upload{end}"),
+                post(classic::upload).layer(DefaultBodyLimit::disable()),
+            )
             .route(&format!("/api/list_keys{end}"), post(classic::list_keys))
             .route(&format!("/api/delete_all{end}"), post(classic::delete_all))
             // An empty key.
@@ -71,13 +73,7 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
         .layer(axum::middleware::map_response(classic::in_classic_form));
 
     let pages = pages::router(images.clone(), site.clone()).layer(CompressionLayer::new());
-    Router::new()
-        .merge(rest)
-        .merge(classic)
-        .with_state(Web { images, site })
-        .merge(pages)
-        // Uploads have a limit of their own, counted while they stream.
-        .layer(DefaultBodyLimit::disable())
+    Router::new().merge(rest).merge(classic).with_state(Web { images, site }).merge(pages)
 }
 
 impl From<Error> for Problem {

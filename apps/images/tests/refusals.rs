@@ -131,3 +131,13 @@ async fn uploads_are_refused_while_the_disk_is_nearly_full() {
     let problem = app.put("/images/a", &photo(1)).await.is_problem(507);
     assert!(problem["detail"].as_str().expect("a text").contains("too little room"), "{problem}");
 }
+
+#[tokio::test]
+async fn a_form_without_files_is_small_or_refused() {
+    let app = TestApp::start().await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for path in ["/cache/apply", "/keys/delete-all", "/sign-in"] {
+        let answer = app.call("POST", path, &form, vec![b'a'; 3 << 20]).await;
+        assert_eq!(answer.status, 413, "{path}: {answer:?}");
+    }
+}

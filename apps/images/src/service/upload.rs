@@ -94,7 +94,9 @@ impl Images {
         if is_superfluous && let Err(error) = self.shared.blobs.delete(&location).await {
             tracing::warn!(%error, "a superfluous blob stays until the next start");
         }
-        self.shared.released.notify_one();
+        if stored.as_ref().is_ok_and(|stored| stored.replaced.is_some()) {
+            self.shared.released.notify_one();
+        }
         stored.map_err(|error| self.noted(error))
     }
 }

@@ -118,7 +118,8 @@ impl FromRequest<Pages> for Checked {
         let visit = Visit::from_request_parts(&mut parts, pages).await?;
         let request = Request::from_parts(parts, body);
         let form = Form::<Vec<(String, String)>>::from_request(request, pages).await;
-        let form = form.map_err(|_| Problem::bad_request("The form can't be read."))?;
+        let form =
+            form.map_err(|refused| Problem::new(refused.status(), "The form can't be read."))?;
         let fields = Fields::new(form.0);
         FormToken::check(&visit.headers, fields.get("form_token"))?;
         Ok(Self { visit, fields })
