@@ -419,7 +419,7 @@ fn list_statement(dialect: Dialect, listing: &Listing) -> (String, Vec<Value>) {
             conditions.push(format!("({column}, key) {beyond} (?, ?)"));
             parameters.push(match listing.sort {
                 Sort::Type => value.as_str().into(),
-                // A cursor that was tampered with lists from the start.
+                // The web checks cursors; here a wrong one lists from the start.
                 _ => value.parse::<i64>().unwrap_or(0).into(),
             });
         }

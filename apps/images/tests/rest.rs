@@ -257,7 +257,17 @@ async fn lists_come_in_pages_that_miss_and_repeat_nothing() {
         keys.dedup();
         assert_eq!(keys.len(), count, "{query} repeats nothing");
     }
-    for wrong in ["limit=0", "limit=1001", "limit=x", "sort=none", "order=up", "cursor=none"] {
+    for wrong in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "sort=none",
+        "order=up",
+        "cursor=none",
+        "cursor=1~a",
+        "cursor=~a&sort=date",
+        "cursor=x~a&sort=size",
+    ] {
         let problem = app.get(&format!("/images?{wrong}")).await.is_problem(400);
         assert_eq!(problem["field"], wrong.split_once('=').expect("a pair").0);
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use larder_picture::Format;
+
 use super::Image;
 
 /// The most images on one page.
@@ -78,6 +80,10 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// What a client is told that sends anything else.
+    pub const EXPECTED: &str =
+        "cursor must be the next_cursor of the page before, in the same order.";
+
     /// The cursor of the page that ends with `image`.
     pub fn after(image: &Image, sort: Sort) -> Self {
         let value = match sort {
@@ -87,6 +93,15 @@ impl Cursor {
             Sort::Type => image.format.name().to_owned(),
         };
         Self { value, key: image.key.as_str().to_owned() }
+    }
+
+    /// Whether it can be of a list in this order.
+    pub fn fits(&self, sort: Sort) -> bool {
+        match sort {
+            Sort::Key => self.value.is_empty(),
+            Sort::Date | Sort::Size => self.value.parse::<i64>().is_ok(),
+            Sort::Type => self.value.parse::<Format>().is_ok(),
+        }
     }
 }
 
@@ -100,9 +115,7 @@ impl FromStr for Cursor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (value, key) = text
-            .split_once('~')
-            .ok_or("cursor must be the next_cursor of the page before, unchanged")?;
+        let (value, key) = text.split_once('~').ok_or(Self::EXPECTED)?;
         Ok(Self { value: value.into(), key: key.into() })
     }
 }

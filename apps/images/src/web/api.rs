@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::conditions::{self, Part};
 use super::receive;
 use crate::error::Error;
-use crate::model::{Content, Image, ImageKey, Listing, PAGE_LIMIT, Uploaded};
+use crate::model::{Content, Cursor, Image, ImageKey, Listing, PAGE_LIMIT, Sort, Uploaded};
 use crate::service::{Images, Served};
 
 pub(crate) use super::description::openapi;
@@ -162,14 +162,14 @@ impl ListParameters {
                 bad("limit")(format!("limit must be a number from 1 to {PAGE_LIMIT}."))
             })
         })?;
-        Ok(Listing {
-            prefix: self.prefix,
-            contains: self.contains,
-            sort: self.sort.map_or(Ok(Default::default()), |s| s.parse()).map_err(bad("sort"))?,
-            descending,
-            after: self.cursor.map(|c| c.parse()).transpose().map_err(bad("cursor"))?,
-            limit,
-        })
+        let sort = self.sort.map_or(Ok(Sort::Key), |sort| sort.parse()).map_err(bad("sort"))?;
+        let after: Option<Cursor> =
+            self.cursor.map(|cursor| cursor.parse()).transpose().map_err(bad("cursor"))?;
+        if after.as_ref().is_some_and(|cursor| !cursor.fits(sort)) {
+            return Err(bad("cursor")(Cursor::EXPECTED.into()));
+        }
+        let (prefix, contains) = (self.prefix, self.contains);
+        Ok(Listing { prefix, contains, sort, descending, after, limit })
     }
 }
 

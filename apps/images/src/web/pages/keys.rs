@@ -32,11 +32,13 @@ struct Place {
 impl Place {
     fn of(fields: &Fields) -> Self {
         let limit = fields.get("limit").parse().unwrap_or(LIMITS[0]);
+        let sort = fields.get("sort").parse().unwrap_or_default();
+        let after = fields.get("cursor").parse().ok();
         Self {
             q: fields.get("q").to_owned(),
-            sort: fields.get("sort").parse().unwrap_or_default(),
+            sort,
             descending: fields.get("dir") == "desc",
-            after: fields.get("cursor").parse().ok(),
+            after: after.filter(|cursor: &Cursor| cursor.fits(sort)),
             limit: if LIMITS.contains(&limit) { limit } else { LIMITS[0] },
         }
     }
