@@ -24,6 +24,8 @@ async fn upload_list_get_and_delete_all() {
         let stored = app.post_form("/api/upload", &[("key", key)], Some(("x.jpg", &file))).await;
         assert_eq!(stored.json(), json!({ "success": "true", "key": key }));
     }
+    let again = app.post_form("/api/upload", &[("key", "test_1")], Some(("x", &photo(0)))).await;
+    assert_eq!(again.body, r#"{"success":"true","key":"test_1"}"#, "to the letter");
     let listed = app.post("/api/list_keys").await.json();
     assert_eq!(listed, json!({ "success": "true", "keys": ["a/b/😀", "test 2", "test_1"] }));
     let content = STANDARD.encode(photo(0));
