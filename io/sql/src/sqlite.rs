@@ -170,37 +170,42 @@ fn in_one_view<T, E: From<Error>>(
 /// written to disk the next one gathers.
 fn write_loop(connection: &rusqlite::Connection, jobs: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
-        let group = std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1));
         let mut keep = Vec::new();
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            for job in group {
-                refuse(job, &error);
+        for job in std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1)) {
+            keep.extend(run_job(connection, job));
+            // On a full disk or a failed write SQLite may take back the whole
+            // transaction, not only the statement. Those who shared it are
+            // told, and the next job begins another.
+            if connection.is_autocommit() {
+                for done in keep.drain(..) {
+                    done(Err(Error::Unavailable("a shared transaction was taken back".into())));
+                }
             }
-            continue;
         }
-        for job in group {
-            if let Some(done) = run_job(connection, job) {
-                keep.push(done);
-            }
+        if connection.is_autocommit() {
+            continue;
         }
         match connection.execute_batch("COMMIT") {
             Ok(()) => keep.into_iter().for_each(|done| done(Ok(()))),
             Err(error) => {
                 let _ = connection.execute_batch("ROLLBACK");
                 tracing::error!(%error, "commit failed");
-                keep.into_iter().for_each(|done| done(Err(classify(&error))));
+                keep.into_iter().for_each(|done| done(Err(commit_error(&error))));
             }
         }
     }
 }
 
-/// Runs one job under a savepoint of its own, so that its failure takes
-/// nothing from the others in the group.
+/// Runs one job in the group's transaction, which it begins if it is the
+/// first, and under a savepoint of its own, so that its failure takes nothing
+/// from the others.
 fn run_job(
     connection: &rusqlite::Connection,
     job: Job,
 ) -> Option<Box<dyn FnOnce(Result<()>) + Send>> {
-    if let Err(error) = connection.execute_batch("SAVEPOINT job") {
+    let begin =
+        if connection.is_autocommit() { "BEGIN IMMEDIATE; SAVEPOINT job" } else { "SAVEPOINT job" };
+    if let Err(error) = connection.execute_batch(begin) {
         refuse(job, &error);
         return None;
     }
@@ -303,6 +308,16 @@ fn classify(error: &rusqlite::Error) -> Error {
             | ErrorCode::CannotOpen,
         ) => Error::Unavailable(error.to_string()),
         _ => Error::Statement(error.to_string()),
+    }
+}
+
+/// A commit that failed at the disk may have happened all the same.
+fn commit_error(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt) => {
+            Error::Durability(error.to_string())
+        }
+        _ => classify(error),
     }
 }
 

@@ -81,6 +81,39 @@ async fn a_failed_transaction_changes_nothing_and_takes_nothing_from_its_neighbo
     assert_eq!(count(&database).await, 80);
 }
 
+/// What SQLite may do on a full disk, here by a statement.
+#[tokio::test]
+async fn a_transaction_taken_back_whole_is_told_to_all_who_shared_it_and_to_nobody_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(folder.path());
+    database.migrate("test", TABLES).await.expect("migrates");
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let (began, has_begun) = tokio::sync::oneshot::channel();
+    // Holds the writer until the others wait behind it, in the same group.
+    let first = database.write(move |_| {
+        let _ = began.send(());
+        let _ = wait.recv();
+        Ok::<_, Error>(())
+    });
+    let others = async {
+        has_begun.await.expect("begins");
+        let shared = put(&database, "shared", 1);
+        let breaks = database.write(|c| {
+            c.execute("ROLLBACK", &[])?;
+            Err::<(), _>(Error::DiskFull)
+        });
+        let later = put(&database, "later", 2);
+        let go_on = async move { go_on.send(()).expect("the writer waits") };
+        tokio::join!(biased; shared, breaks, later, go_on)
+    };
+    let (first, (shared, breaks, later, ())) = tokio::join!(first, others);
+    assert!(matches!(first, Err(Error::Unavailable(_))), "{first:?}");
+    assert!(matches!(shared, Err(Error::Unavailable(_))), "{shared:?}");
+    assert!(matches!(breaks, Err(Error::DiskFull)), "{breaks:?}");
+    assert_eq!(later.expect("is stored"), 1);
+    assert_eq!(count(&database).await, 1, "what was told is what happened");
+}
+
 #[tokio::test]
 async fn a_broken_constraint_is_told_from_other_failures() {
     let folder = tempfile::tempdir().expect("a folder");
