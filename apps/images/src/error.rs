@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use larder_picture::{BadVariant, Refusal, RenderError};
 
-use crate::model::{InvalidCapacity, InvalidKey};
+use crate::model::{InvalidCapacity, InvalidKey, megabytes};
 
 /// Why the image store didn't do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The file is larger than allowed.
-    #[error("The file is larger than {}, the most that is accepted.", megabytes(*limit_bytes))]
+    #[error("The file is larger than {} MB, the most that is accepted.", megabytes(*limit_bytes))]
     TooLarge {
         /// The limit.
         limit_bytes: u64,
@@ -93,10 +93,4 @@ impl Error {
             _ => false,
         }
     }
-}
-
-/// A size as a person would write it.
-fn megabytes(bytes: u64) -> String {
-    let megabytes = bytes as f64 / crate::model::MEGABYTE as f64;
-    format!("{} MB", (megabytes * 100.0).round() / 100.0)
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use key::{ImageKey, InvalidKey};
 pub use listing::{Cursor, Listing, PAGE_LIMIT, Page, Sort};
 pub use settings::{
-    InvalidCapacity, MEGABYTE, Settings, capacity_from_megabytes, machine_memory_bytes,
+    InvalidCapacity, MEGABYTE, Settings, capacity_from_megabytes, machine_memory_bytes, megabytes,
 };
 
 /// What is known of a stored image; its bytes are elsewhere.

@@ -17,10 +17,14 @@ pub struct Settings {
 impl Settings {
     /// The capacity in MB, as a person would write it.
     pub fn capacity_megabytes(&self) -> String {
-        let megabytes = self.capacity_bytes as f64 / MEGABYTE as f64;
-        let text = format!("{megabytes:.3}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        megabytes(self.capacity_bytes)
     }
+}
+
+/// A size as a number of MB, as a person would write it.
+pub fn megabytes(bytes: u64) -> String {
+    let text = format!("{:.3}", bytes as f64 / MEGABYTE as f64);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Why a capacity is refused. The message is for the user.

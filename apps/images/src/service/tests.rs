@@ -157,3 +157,21 @@ async fn blobs_without_a_row_are_removed_at_the_start() {
     assert!(images.shared.blobs.get(&orphan).await.is_err());
     assert_eq!(get(&images, "a").await, Source::Store);
 }
+
+#[tokio::test]
+async fn every_variant_takes_one_of_two_decoders_per_core() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (images, _) = open(folder.path()).await;
+    upload(&images, "a", 1).await;
+    let decoders = &images.shared.decoders;
+    let cores = std::thread::available_parallelism().expect("is known").get();
+    assert_eq!(decoders.available_permits(), 2 * cores);
+    let variant = |w| Variant::parse(Some(w), None, None, None).expect("a variant");
+    let key = "a".parse().expect("a key");
+    images.variant(&key, variant("20")).await.expect("is made");
+    assert_eq!(decoders.available_permits(), 2 * cores, "it gave its decoder back");
+    // Where there is no decoder to be had, nothing is decoded.
+    decoders.close();
+    assert!(images.variant(&key, variant("10")).await.is_err());
+    images.variant(&key, variant("20")).await.expect("is in memory");
+}
