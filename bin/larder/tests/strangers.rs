@@ -274,3 +274,19 @@ fn a_part_of_a_form_whose_head_has_no_end_takes_little_memory() {
     let head = format!("--EdGe\r\nX: {}\r\n\r\n\r\n--EdGe--\r\n", "y".repeat(20 << 20));
     assert_cheaply_refused(&server, "a part with a head of 20 MB", &head);
 }
+
+/// Bytes after the end of a picture are kept, so a large file is easily made.
+#[test]
+fn a_large_upload_is_streamed_and_never_held_in_memory() {
+    let folder = folder();
+    let server = Server::start(folder.path(), &[]);
+    let mut image = small("large");
+    raw(&server, b"/images/warm-up", &image);
+    image.resize(30 << 20, 0);
+    let before = server.forget_peak();
+    assert_eq!(raw(&server, b"/images/large", &image).status, 201);
+    let grown = server.peak_bytes().saturating_sub(before);
+    tell(&format!("an upload of 30 MB: {} KB", grown >> 10));
+    assert!(grown < 8 << 20, "{grown} bytes");
+    assert!(server.client().get("/images/large").body == image, "is kept as it came");
+}
