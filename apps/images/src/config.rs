@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use larder_blobs::BlobsUrl;
 use larder_picture::Limits;
 use larder_sql::DatabaseUrl;
 
@@ -10,11 +11,13 @@ use crate::model::Settings;
 /// The settings of the image store.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The folder for blobs, temporary files and, unless `database` says
-    /// otherwise, rows.
+    /// The folder for temporary files and, unless `database` and `blobs` say
+    /// otherwise, rows and blobs.
     pub data: PathBuf,
     /// Where the rows are. Default: `larder.db` in the data folder.
     pub database: Option<DatabaseUrl>,
+    /// Where the blobs are. Default: files in the data folder.
+    pub blobs: Option<BlobsUrl>,
     /// Capacity and policy of the cache until somebody changes them.
     pub defaults: Settings,
     /// The largest upload, in bytes. Default 32 MiB.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use larder_picture::{BadVariant, Refusal, RenderError};
+use larder_sql::Settled;
 
 use crate::model::{InvalidCapacity, InvalidKey, megabytes};
 
@@ -50,13 +51,31 @@ pub enum Error {
     DiskFull,
     /// The store doesn't answer now.
     #[error("The store is not available")]
-    Unavailable(#[source] Arc<larder_sql::Error>),
+    Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The store went away while it made a change.
+    #[error(
+        "The store went away while it made the change, which may have happened: look before you \
+         repeat it"
+    )]
+    Unknown(#[source] Arc<larder_sql::Error>),
+    /// The store takes no changes.
+    #[error(
+        "The store takes no changes at present: it is being moved to another place. Nothing was \
+         changed."
+    )]
+    Frozen,
     /// A failure of rows.
     #[error("the database failed")]
     Rows(#[source] Arc<larder_sql::Error>),
     /// A failure of blobs.
     #[error("the blob store failed")]
     Blobs(#[source] Arc<larder_blobs::Error>),
+    /// The blobs belong to other rows.
+    #[error(
+        "the blobs in {0} belong to another database, and would be taken for left behind: name \
+         that database, or another place for the blobs"
+    )]
+    OthersBlobs(String),
     /// A row names a blob that isn't there or isn't what it should be.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -70,6 +89,7 @@ impl From<larder_sql::Error> for Error {
         match error {
             larder_sql::Error::DiskFull => Self::DiskFull,
             larder_sql::Error::Unavailable(_) => Self::Unavailable(Arc::new(error)),
+            larder_sql::Error::Unknown { .. } => Self::Unknown(Arc::new(error)),
             error => Self::Rows(Arc::new(error)),
         }
     }
@@ -79,6 +99,7 @@ impl From<larder_blobs::Error> for Error {
     fn from(error: larder_blobs::Error) -> Self {
         match error {
             larder_blobs::Error::DiskFull => Self::DiskFull,
+            larder_blobs::Error::Unavailable { .. } => Self::Unavailable(Arc::new(error)),
             error => Self::Blobs(Arc::new(error)),
         }
     }
@@ -91,6 +112,17 @@ impl Error {
             Self::Rows(error) => matches!(**error, larder_sql::Error::Durability(_)),
             Self::Blobs(error) => matches!(**error, larder_blobs::Error::Durability { .. }),
             _ => false,
+        }
+    }
+
+    /// Where it isn't known whether a change happened: when it will be.
+    pub fn settled(&self) -> Option<Settled> {
+        match self {
+            Self::Unknown(error) => match &**error {
+                larder_sql::Error::Unknown { settled, .. } => Some(settled.clone()),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }

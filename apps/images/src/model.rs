@@ -98,15 +98,38 @@ pub struct Content {
     pub height: u32,
     /// Names the bytes for HTTP caches.
     pub etag: Etag,
-    /// The bytes.
-    pub bytes: Bytes,
+    /// The bytes; `None` for those that were left in the store, because they
+    /// are too many for the memory or only a part of them is wanted.
+    pub bytes: Option<Bytes>,
+}
+
+impl Content {
+    /// The image itself.
+    pub fn original(image: Image, bytes: Option<Bytes>) -> Self {
+        Self {
+            format: image.format,
+            width: image.width,
+            height: image.height,
+            etag: image.etag(),
+            image: Arc::new(image),
+            bytes,
+        }
+    }
+
+    /// How many bytes.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u64 {
+        self.bytes.as_ref().map_or(self.image.size, |bytes| bytes.len() as u64)
+    }
 }
 
 impl Weigh for Content {
     fn weight_bytes(&self) -> u64 {
+        // More than any capacity: without its bytes it is of no use there.
+        let Some(bytes) = &self.bytes else { return u64::MAX / 2 };
         // The key stands in the image a second time.
         let fixed = size_of::<Self>() + size_of::<Image>() + self.etag.0.len();
-        (self.bytes.len() + fixed + self.image.key.as_str().len()) as u64
+        (bytes.len() + fixed + self.image.key.as_str().len()) as u64
     }
 }
 

@@ -7,12 +7,16 @@ mod upload;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Duration;
 
-use larder_blobs::{BlobStore, DataFolder, Files};
+use std::ops::Range;
+
+use bytes::Bytes;
+use larder_blobs::{BlobStore, BlobsUrl, BoxStream, DataFolder};
 use larder_clock::SharedClock;
 use larder_picture::Variant;
 use larder_sql::{Database, DatabaseUrl};
-use larder_tier::{Key, Scope, Source, Tier};
+use larder_tier::{Key, Scope, Source, Tier, Written};
 use larder_web::Shutdown;
 use tokio::sync::{Notify, Semaphore};
 
@@ -28,6 +32,14 @@ pub use upload::Incoming;
 /// How often a load starts again because the image was replaced under it.
 const RELOADS: usize = 8;
 
+/// Images from this size on are never read into memory whole, so that a few
+/// of them can't take all of it: they pass through a piece at a time.
+const STREAM_FROM: u64 = 64 << 20;
+
+/// Where only a part of an image is wanted that isn't in memory, it is
+/// fetched alone from this size on.
+const PARTS_FROM: u64 = 1 << 20;
+
 /// The image store. Cheap to clone.
 #[derive(Clone)]
 pub struct Images {
@@ -40,7 +52,10 @@ struct Shared {
     shutdown: Shutdown,
     folder: DataFolder,
     store: Store,
-    blobs: Files,
+    blobs: Arc<dyn BlobStore>,
+    /// Whether nobody else can use the blobs: they are in the data folder,
+    /// whose lock this process has.
+    is_alone: bool,
     tier: Tier<Content, Error>,
     statistics: Statistics,
     /// Rights to decode a picture, which takes a core and much memory.
@@ -67,18 +82,23 @@ impl Images {
     /// blob is missing, which must never be.
     pub async fn open(config: Config, clock: SharedClock, shutdown: Shutdown) -> Result<Self> {
         let path = config.data.clone();
-        let open_folder = move || -> Result<_, larder_blobs::Error> {
-            let folder = DataFolder::open(&path)?;
-            let blobs = Files::open(folder.path())?;
-            Ok((folder, blobs))
-        };
-        let (folder, blobs) = tokio::task::spawn_blocking(open_folder)
+        let folder = tokio::task::spawn_blocking(move || DataFolder::open(&path))
             .await
             .map_err(|error| Error::Damaged(error.to_string()))??;
+        let here = || BlobsUrl::Files(folder.path().to_path_buf());
+        let url = config.blobs.clone().unwrap_or_else(here);
+        let is_alone = url == here();
+        let environment = larder_blobs::process_environment;
+        let blobs = larder_blobs::open(&url, folder.path(), true, &environment).await?;
+        let place = url.to_string();
         let url = config.database.clone();
         let url = url.unwrap_or_else(|| DatabaseUrl::Sqlite(folder.path().join("larder.db")));
-        let database = Database::open(&larder_sql::Config { url, readers: READERS })?;
+        let database = Database::open(&larder_sql::Config { url, readers: READERS }).await?;
         let store = Store::open(database).await?;
+        let identity = store.identity().await?;
+        if blobs.claim(&identity).await? != identity {
+            return Err(Error::OthersBlobs(place));
+        }
         let settings = store.settings().await?.unwrap_or(config.defaults);
         let tier = Tier::new(larder_tier::Config {
             capacity_bytes: settings.capacity_bytes,
@@ -100,13 +120,16 @@ impl Images {
                 folder,
                 store,
                 blobs,
+                is_alone,
                 tier,
                 statistics: Statistics::default(),
                 decoders: Semaphore::new(2 * cores),
                 released: Notify::new(),
             }),
         };
-        images.recover().await?;
+        if is_alone {
+            images.recover().await?;
+        }
         Ok(images)
     }
 
@@ -125,10 +148,50 @@ impl Images {
     /// # Errors
     /// [`Error::NoSuchImage`], or the store fails.
     pub async fn get(&self, key: &ImageKey) -> Result<Served> {
-        let load = || load(self.clone(), key.clone());
+        self.get_from(key, STREAM_FROM).await
+    }
+
+    /// The image under `key` for a request that wants a part of it: a large
+    /// one that isn't in memory stays in the store.
+    ///
+    /// # Errors
+    /// As [`Images::get`].
+    pub async fn get_for_part(&self, key: &ImageKey) -> Result<Served> {
+        self.get_from(key, PARTS_FROM).await
+    }
+
+    async fn get_from(&self, key: &ImageKey, leave_from: u64) -> Result<Served> {
+        let load = || load(self.clone(), key.clone(), leave_from);
         let answer = self.shared.tier.get(&tier_key(key, ""), load).await?;
         let content = answer.value.ok_or(Error::NoSuchImage)?;
         Ok(Served { content, source: answer.source })
+    }
+
+    /// All bytes of a content, also of one that was left in the store.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn bytes(&self, content: &Content) -> Result<Bytes> {
+        match &content.bytes {
+            Some(bytes) => Ok(bytes.clone()),
+            None => {
+                let read = self.shared.blobs.get(&content.image.location).await;
+                read.map_err(|error| self.noted(error.into()))
+            }
+        }
+    }
+
+    /// The bytes in `range` of a content that was left in the store.
+    ///
+    /// # Errors
+    /// The store fails, now or in the stream.
+    pub async fn stream(
+        &self,
+        content: &Content,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, larder_blobs::Result<Bytes>>> {
+        let stream = self.shared.blobs.stream(&content.image.location, range).await;
+        stream.map_err(|error| self.noted(error.into()))
     }
 
     /// A variant of the image under `key`.
@@ -195,7 +258,7 @@ impl Images {
     pub async fn delete(&self, key: &ImageKey, precondition: Precondition) -> Result<()> {
         let (store, key, now) = (self.shared.store.clone(), key.clone(), self.shared.clock.now());
         let scope = Scope::Group(key.as_str().into());
-        let change = async move { store.delete(&key, precondition, now).await };
+        let change = async move { written(store.delete(&key, precondition, now).await) };
         let deleted = self.shared.tier.write(scope, change).await;
         self.shared.released.notify_one();
         if deleted.map_err(|error| self.noted(error))? { Ok(()) } else { Err(Error::NoSuchImage) }
@@ -207,7 +270,7 @@ impl Images {
     /// The store fails.
     pub async fn delete_all(&self) -> Result<u64> {
         let (store, now) = (self.shared.store.clone(), self.shared.clock.now());
-        let change = async move { store.delete_all(now).await };
+        let change = async move { written(store.delete_all(now).await) };
         let deleted = self.shared.tier.write(Scope::All, change).await;
         self.shared.released.notify_one();
         deleted.map_err(|error| self.noted(error))
@@ -261,9 +324,14 @@ impl Images {
         self.shared.tier.clear();
     }
 
-    /// Whether the store answers.
+    /// Whether rows and blobs can be reached.
     pub async fn is_ready(&self) -> bool {
-        self.shared.store.is_reachable().await
+        let asked = async {
+            let (rows, blobs) =
+                tokio::join!(self.shared.store.is_reachable(), self.shared.blobs.check());
+            rows && blobs.is_ok()
+        };
+        tokio::time::timeout(READY_WITHIN, asked).await.unwrap_or(false)
     }
 
     /// The tier, for whoever reports on it.
@@ -304,30 +372,37 @@ impl Images {
 /// the disk is the limit long before their number is.
 const READERS: usize = 8;
 
+/// A store that takes longer to say that it is there is not.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// What a change came to, for the tier.
+fn written<T>(result: Result<T>) -> Written<Result<T>> {
+    let settled = result.as_ref().err().and_then(Error::settled);
+    let settled = settled.map(|settled| Box::pin(settled.wait()) as _);
+    Written { result, settled }
+}
+
 /// The key of an image, or of a part of it, in the tier.
 fn tier_key(key: &ImageKey, part: &str) -> Key {
     Key::new(key.as_str().as_bytes(), part.as_bytes())
 }
 
-/// Loads an image from the store.
-async fn load(images: Images, key: ImageKey) -> Result<Option<Content>> {
-    let Shared { store, blobs, .. } = &*images.shared;
+/// Loads an image from the store, without its bytes if they are `leave_from`
+/// or more, or more than the memory holds.
+async fn load(images: Images, key: ImageKey, leave_from: u64) -> Result<Option<Content>> {
+    let Shared { store, blobs, tier, .. } = &*images.shared;
     let mut missing = None;
     for _ in 0..RELOADS {
         let read = store.image(&key).await.map_err(|error| images.noted(error))?;
         let Some(image) = read else { return Ok(None) };
+        if image.size >= leave_from.min(tier.cache_stats().capacity_bytes) {
+            return Ok(Some(Content::original(image, None)));
+        }
         // 1. we read the row; 2. a write replaced it; 3. the collector removed
         // the old blob; 4. we look for it: the row tells which it is now.
         match blobs.get(&image.location).await {
             Ok(bytes) if bytes.len() as u64 == image.size => {
-                return Ok(Some(Content {
-                    format: image.format,
-                    width: image.width,
-                    height: image.height,
-                    etag: image.etag(),
-                    image: Arc::new(image),
-                    bytes,
-                }));
+                return Ok(Some(Content::original(image, Some(bytes))));
             }
             Ok(bytes) => {
                 return Err(Error::Damaged(format!(
@@ -351,9 +426,10 @@ async fn load(images: Images, key: ImageKey) -> Result<Option<Content>> {
 async fn render(images: Images, key: ImageKey, variant: Variant) -> Result<Option<Content>> {
     let source = match images.shared.tier.peek(&tier_key(&key, "")) {
         Some(content) => Some(content),
-        None => load(images.clone(), key).await?,
+        None => load(images.clone(), key, STREAM_FROM).await?,
     };
-    let Some(Content { image, bytes, .. }) = source else { return Ok(None) };
+    let Some(source) = source else { return Ok(None) };
+    let (image, bytes) = (source.image.clone(), images.bytes(&source).await?);
     let closed = |_| Error::Damaged("the decoders are gone".into());
     let _permit = images.shared.decoders.acquire().await.map_err(closed)?;
     let limits = images.shared.config.limits;
@@ -368,7 +444,7 @@ async fn render(images: Images, key: ImageKey, variant: Variant) -> Result<Optio
         width: rendered.width,
         height: rendered.height,
         etag,
-        bytes: rendered.bytes,
+        bytes: Some(rendered.bytes),
     }))
 }
 

@@ -93,20 +93,28 @@ impl From<Error> for Problem {
             Error::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Rows(_) | Error::Blobs(_) | Error::Damaged(_) => {
+            Error::Unavailable(_) | Error::Unknown(_) | Error::Frozen => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Error::Rows(_) | Error::Blobs(_) | Error::Damaged(_) | Error::OthersBlobs(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };
-        if status == StatusCode::INTERNAL_SERVER_ERROR || matches!(error, Error::Unavailable(_)) {
+        if status == StatusCode::INTERNAL_SERVER_ERROR
+            || matches!(error, Error::Unavailable(_) | Error::Unknown(_))
+        {
             tracing::error!(error = with_sources(&error), "a request failed");
         }
         match error {
-            Error::Rows(_) | Error::Blobs(_) | Error::Damaged(_) => Self::internal(),
+            Error::Rows(_) | Error::Blobs(_) | Error::Damaged(_) | Error::OthersBlobs(_) => {
+                Self::internal()
+            }
             Error::Unavailable(_) => {
                 Self::new(status, "The store doesn't answer just now; try again in a moment.")
                     .retry_after(1)
             }
+            Error::Unknown(_) => Self::new(status, error.to_string()).retry_after(1),
+            Error::Frozen => Self::new(status, error.to_string()).retry_after(30),
             Error::NoSuchImage => Self::new(status, error.to_string()).titled("Unknown key"),
             Error::InvalidKey(_) => Self::new(status, error.to_string()).in_field("key"),
             Error::InvalidCapacity(_) => Self::new(status, error.to_string()).in_field("capacity"),

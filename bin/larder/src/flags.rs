@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use larder_blobs::BlobsUrl;
 use larder_cache::PolicyKind;
 use larder_sql::DatabaseUrl;
 
@@ -85,9 +86,27 @@ pub(crate) struct Options {
     )]
     pub(crate) data: PathBuf,
 
-    /// Where the rows are [default: sqlite:DIR/larder.db]
-    #[arg(long, env = "LARDER_DATABASE", value_name = "URL", help_heading = "Storage")]
+    /// Where the rows are: sqlite:PATH, or a server's database such as
+    /// mariadb://USER:PASSWORD@HOST:PORT/NAME or postgres://HOST1,HOST2/NAME,
+    /// with the parameters pool, timeout (seconds), tls (off, preferred,
+    /// required, verify-ca, verify-full), ca (FILE), password-file (FILE) and
+    /// socket (PATH) [default: sqlite:DIR/larder.db]
+    #[arg(
+        long,
+        env = "LARDER_DATABASE",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Storage"
+    )]
     pub(crate) database: Option<DatabaseUrl>,
+
+    /// Where the images' bytes are: file:DIR, or a bucket of any store that
+    /// speaks S3 such as s3://BUCKET/PREFIX?endpoint=URL, with the parameters
+    /// endpoint, region, profile, addressing (path, virtual) and timeout
+    /// (seconds); credentials come from AWS_ACCESS_KEY_ID and the other usual
+    /// variables and files [default: file:DIR]
+    #[arg(long, env = "LARDER_BLOBS", value_name = "URL", help_heading = "Storage")]
+    pub(crate) blobs: Option<BlobsUrl>,
 
     /// Refuse uploads while the disk has less room than this
     #[arg(long, env = "LARDER_MIN_FREE", value_name = "SIZE", default_value = "1GB", value_parser = size, help_heading = "Storage")]

@@ -130,6 +130,7 @@ fn config(options: &Options) -> Config {
     Config {
         data: options.data.clone(),
         database: options.database.clone(),
+        blobs: options.blobs.clone(),
         defaults: Settings { capacity_bytes: options.capacity, policy: options.policy },
         max_upload_bytes: options.max_upload,
         limits: larder_picture::Limits {
@@ -149,9 +150,13 @@ fn explain(error: larder_images::Error, options: &Options) -> anyhow::Error {
         Error::Blobs(source) if matches!(*source, larder_blobs::Error::Folder(_)) => {
             Usage(format!("--data {}: {source}", options.data.display())).into()
         }
+        Error::Blobs(source) if matches!(*source, larder_blobs::Error::Configuration(_)) => {
+            Usage(format!("--blobs: {source}")).into()
+        }
         Error::Rows(source) if matches!(*source, larder_sql::Error::Open { .. }) => {
             Usage(format!("--database: {source}")).into()
         }
+        error @ Error::OthersBlobs(_) => Usage(format!("--blobs: {error}")).into(),
         error => anyhow::Error::new(error),
     }
 }
@@ -172,6 +177,12 @@ fn announcement(
     if let Some((_, images)) = images {
         let settings = images.settings();
         lines.push(format!("  data        {}", images.data().display()));
+        if let Some(database) = &images.config().database {
+            lines.push(format!("  rows        {database}"));
+        }
+        if let Some(blobs) = &images.config().blobs {
+            lines.push(format!("  blobs       {blobs}"));
+        }
         lines.push(format!(
             "  cache       {} MB, {} (change it at /cache)",
             settings.capacity_megabytes(),

@@ -4,16 +4,21 @@
 //! in place.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::folder::{fsync_folder, make_folder};
+use crate::spool::{CHUNK, Leftovers, TemporaryPath, remove_leftovers};
 use crate::{BlobId, BlobStore, BoxFuture, Error, Result, Spool, Spooled, blocking};
 
-/// Blobs in a folder of the local file system.
+/// Blobs in a folder of a file system.
 #[derive(Clone)]
 pub struct Files {
     root: Arc<Path>,
@@ -21,13 +26,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Opens the store in `folder`, making it if needed. What an earlier
-    /// process left unfinished in its temporary folder is removed: the caller
-    /// holds the lock of the [`crate::DataFolder`], so nobody else writes there.
+    /// Opens the store in `folder`, making it if needed, and removes those
+    /// `leftovers` of unfinished uploads.
     ///
     /// # Errors
     /// The folder can't be made or written.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: &Path, leftovers: Leftovers) -> Result<Self> {
         let (root, temporary) = (folder.join("blobs"), folder.join("tmp"));
         let made = |path: PathBuf| {
             make_folder(&path).map_err(Error::io(format!("make the folder {}", path.display())))
@@ -40,16 +44,8 @@ impl Files {
         }
         fsync_folder(&root)?;
         fsync_folder(folder)?;
-        let leftovers = std::fs::read_dir(&temporary).map_err(Error::io("list leftovers"))?;
-        for leftover in leftovers.flatten() {
-            std::fs::remove_file(leftover.path()).map_err(Error::io("remove a leftover"))?;
-        }
+        remove_leftovers(&temporary, leftovers)?;
         Ok(Self { root: root.into(), temporary: temporary.into() })
-    }
-
-    /// A spool on the store's own file system, which a rename needs.
-    pub fn spool(&self) -> Spool {
-        Spool::new(&self.temporary)
     }
 
     fn path(&self, id: &BlobId) -> PathBuf {
@@ -57,15 +53,24 @@ impl Files {
     }
 }
 
+/// For `map_err`: a file that isn't there is a blob that isn't there.
+fn failed(operation: &'static str, id: BlobId) -> impl Fn(io::Error) -> Error {
+    move |error| match error.kind() {
+        io::ErrorKind::NotFound => Error::NotFound(id),
+        _ => Error::io(format!("{operation} blob {id}"))(error),
+    }
+}
+
 impl BlobStore for Files {
-    fn put(&self, spooled: Spooled) -> BoxFuture<'_, Result<BlobId>> {
-        let id = BlobId::new(spooled.hash());
-        let path = self.path(&id);
+    fn put<'a>(&'a self, id: &'a BlobId, spooled: Spooled) -> BoxFuture<'a, Result<()>> {
+        let (id, target) = (*id, self.path(id));
+        // One trip for all of it: on a fast disk the trips would cost as much
+        // as the writing.
         Box::pin(blocking(move || {
-            spooled.file.sync_all().map_err(Error::durability(format!("blob {id}")))?;
-            spooled.path.rename_to(&path)?;
-            fsync_folder(path.parent().unwrap_or(&path))?;
-            Ok(id)
+            let (file, path) = spooled.into_file()?;
+            file.sync_all().map_err(Error::durability(format!("blob {id}")))?;
+            path.rename_to(&target)?;
+            fsync_folder(target.parent().unwrap_or(&target))
         }))
     }
 
@@ -79,11 +84,45 @@ impl BlobStore for Files {
                 file.read_to_end(&mut bytes)?;
                 Ok(Bytes::from(bytes))
             };
-            read().map_err(|error: io::Error| match error.kind() {
-                io::ErrorKind::NotFound => Error::NotFound(id),
-                _ => Error::io(format!("read blob {id}"))(error),
-            })
+            read().map_err(failed("read", id))
         }))
+    }
+
+    fn stream<'a>(
+        &'a self,
+        id: &'a BlobId,
+        range: Range<u64>,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, Result<Bytes>>>> {
+        let (id, path) = (*id, self.path(id));
+        Box::pin(async move {
+            let (file, range) = blocking(move || {
+                let file = File::open(&path).map_err(failed("read", id))?;
+                let len = file.metadata().map_err(failed("read", id))?.len();
+                if range.start > range.end || range.end > len {
+                    return Err(Error::outside(&id, &range));
+                }
+                Ok((Arc::new(file), range))
+            })
+            .await?;
+            Ok(stream::try_unfold(range, move |rest| {
+                let file = file.clone();
+                async move {
+                    if rest.is_empty() {
+                        return Ok(None);
+                    }
+                    let bytes = blocking(move || {
+                        let len = (rest.end - rest.start).min(CHUNK as u64);
+                        let mut bytes = vec![0; usize::try_from(len).unwrap_or(CHUNK)];
+                        file.read_exact_at(&mut bytes, rest.start).map_err(failed("read", id))?;
+                        Ok(Bytes::from(bytes))
+                    })
+                    .await?;
+                    let rest = rest.start + bytes.len() as u64..rest.end;
+                    Ok(Some((bytes, rest)))
+                }
+            })
+            .boxed())
+        })
     }
 
     fn delete<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<()>> {
@@ -112,103 +151,48 @@ impl BlobStore for Files {
             Ok(ids)
         }))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::DataFolder;
-
-    async fn spooled(store: &Files, bytes: &[u8]) -> Spooled {
-        let mut spool = store.spool();
-        for chunk in bytes.chunks(100_000) {
-            spool.write(Bytes::copy_from_slice(chunk)).await.expect("spools");
-        }
-        spool.finish().await.expect("finishes")
+    fn stored_at<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<SystemTime>> {
+        let (id, path) = (*id, self.path(id));
+        // When the last byte was written, which is a little before the put.
+        Box::pin(blocking(move || {
+            std::fs::metadata(path)
+                .and_then(|metadata| metadata.modified())
+                .map_err(failed("look at", id))
+        }))
     }
 
-    fn files_below(folder: &Path) -> usize {
-        let entries = std::fs::read_dir(folder).expect("lists").flatten();
-        entries.map(|e| if e.path().is_dir() { files_below(&e.path()) } else { 1 }).sum()
+    /// A spool on the store's own file system, which a rename needs.
+    fn spool(&self) -> Spool {
+        Spool::new(self.temporary.clone())
     }
 
-    #[tokio::test]
-    async fn what_was_put_is_got_listed_and_deleted() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Files::open(folder.path()).expect("opens");
-        for len in [0, 1, 262_144, 1_000_001] {
-            let bytes: Vec<u8> = (0..len).map(|n: u32| (n % 251) as u8).collect();
-            let arrived = spooled(&store, &bytes).await;
-            assert_eq!(arrived.len(), u64::from(len));
-            assert_eq!(arrived.hash().0, *blake3::hash(&bytes).as_bytes());
-            let id = store.put(arrived).await.expect("puts");
-            assert_eq!(store.get(&id).await.expect("gets"), bytes);
-            assert_eq!(store.list(id.shard()).await.expect("lists"), [id]);
-
-            let copy = store.put(spooled(&store, &bytes).await).await.expect("puts again");
-            assert_ne!(copy, id, "each put is a copy of its own");
-            store.delete(&id).await.expect("deletes");
-            store.delete(&id).await.expect("deleting twice is no error");
-            assert!(matches!(store.get(&id).await, Err(Error::NotFound(gone)) if gone == id));
-            assert_eq!(store.get(&copy).await.expect("the copy is still there"), bytes);
-            store.delete(&copy).await.expect("deletes");
-        }
+    fn claim<'a>(&'a self, owner: &'a str) -> BoxFuture<'a, Result<String>> {
+        let (mark, owner) = (self.root.join("owner"), owner.to_owned());
+        let (root, temporary) = (self.root.clone(), self.temporary.clone());
+        Box::pin(blocking(move || {
+            let failed = |error| Error::io(format!("mark {}", root.display()))(error);
+            // Written aside and linked: it is there whole or not at all, and
+            // the first one stays.
+            let (mut file, path) = TemporaryPath::create(&temporary)?;
+            file.write_all(owner.as_bytes()).map_err(failed)?;
+            file.sync_all().map_err(Error::durability(format!("{}", mark.display())))?;
+            match path.link_to(&mark) {
+                Ok(()) => fsync_folder(&root)?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(error)),
+            }
+            std::fs::read_to_string(&mark).map_err(failed)
+        }))
     }
 
-    #[tokio::test]
-    async fn a_spool_that_is_not_put_leaves_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Files::open(folder.path()).expect("opens");
-        let mut unfinished = store.spool();
-        unfinished.write(Bytes::from(vec![1; 300_000])).await.expect("spools");
-        let arrived = spooled(&store, b"looked at and refused").await;
-        let (arrived, first) = arrived
-            .inspect(|file, len| {
-                let mut byte = [0];
-                file.read_exact(&mut byte).expect("reads");
-                (byte[0], len)
-            })
-            .await
-            .expect("inspects");
-        assert_eq!(first, (b'l', 21));
-        assert_eq!(files_below(folder.path()), 2);
-        drop((unfinished, arrived));
-        assert_eq!(files_below(folder.path()), 0);
-    }
-
-    #[tokio::test]
-    async fn leftovers_are_removed_at_the_next_start_and_strangers_are_not() {
-        let folder = tempfile::tempdir().expect("a folder");
-        drop(Files::open(folder.path()).expect("opens"));
-        std::fs::write(folder.path().join("tmp/0123456789abcdef"), "half").expect("writes");
-        std::fs::write(folder.path().join("blobs/00/notes.txt"), "mine").expect("writes");
-        let store = Files::open(folder.path()).expect("opens again");
-        assert_eq!(store.list(0).await.expect("lists"), []);
-        assert_eq!(files_below(folder.path()), 1);
-    }
-
-    #[test]
-    fn a_data_folder_has_one_owner() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let path = parent.path().join("deep/data");
-        let first = DataFolder::open(&path).expect("opens");
-        let refusal = DataFolder::open(&path).err().expect("is refused").to_string();
-        assert!(refusal.contains("another larder is running on the data folder"), "{refusal}");
-        let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-        assert!(first.free_bytes().expect("tells") > 0);
-        drop(first);
-        DataFolder::open(&path).expect("opens once the first is gone");
-    }
-
-    #[test]
-    fn a_folder_that_can_not_be_made_is_named() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let file = parent.path().join("file");
-        std::fs::write(&file, "").expect("writes");
-        let refusal = DataFolder::open(&file.join("data")).err().expect("is refused").to_string();
-        assert!(refusal.starts_with("can't make the data folder"), "{refusal}");
+    fn check(&self) -> BoxFuture<'_, Result<()>> {
+        let root = self.root.clone();
+        Box::pin(blocking(move || {
+            let operation = format!("look at the folder {}", root.display());
+            // The last of the folders that `open` made: a disk that was
+            // unmounted leaves an empty root.
+            std::fs::metadata(root.join("ff")).map(drop).map_err(Error::io(operation))
+        }))
     }
 }

@@ -7,6 +7,13 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 32]);
 
+impl Hash {
+    /// The hash of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -49,7 +56,7 @@ pub struct NotABlobId;
 
 impl BlobId {
     /// A new name for bytes with this hash.
-    pub(crate) fn new(hash: Hash) -> Self {
+    pub fn new(hash: Hash) -> Self {
         // Without the system's randomness nothing here can be safe.
         let copy = getrandom::u64().expect("the system gives random numbers");
         Self { hash, copy }

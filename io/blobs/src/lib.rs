@@ -1,22 +1,36 @@
-//! Blobs: immutable bytes addressed by their hash. What arrives is spooled to
-//! a local temporary file, looked at, and only then put into the store under
-//! a name no other blob ever had. Knows nothing of keys and rows.
+//! Blobs: immutable bytes addressed by their hash. What arrives is spooled
+//! locally, looked at, and only then put into the store, in files or in S3,
+//! under a name no other blob ever had. Knows nothing of keys and rows.
 
+mod credentials;
 mod files;
 mod folder;
 mod id;
+mod s3;
 mod spool;
+mod url;
 
 use std::future::Future;
 use std::io;
+use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+pub use credentials::{Environment, process_environment};
 pub use files::Files;
 pub use folder::DataFolder;
-pub use id::{BlobId, Hash};
-pub use spool::{Spool, Spooled};
+pub use futures_util::stream::BoxStream;
+pub use id::{BlobId, Hash, NotABlobId};
+pub use spool::{Leftovers, Reader, Spool, Spooled};
+pub use url::{BlobsUrl, NotABlobsUrl, S3Url};
+
+/// How old a temporary file in a folder that others use too must be before
+/// it can't belong to an upload under way.
+const LEFT_BEHIND: Duration = Duration::from_secs(24 * 3600);
 
 /// What can go wrong with blobs.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +38,9 @@ pub enum Error {
     /// No blob has this name (any more).
     #[error("there is no blob {0}")]
     NotFound(BlobId),
+    /// The store holds other bytes under this name than were put.
+    #[error("the bytes of blob {0} are not those that were stored")]
+    Corrupt(BlobId),
     /// The disk is full.
     #[error("the disk is full")]
     DiskFull,
@@ -37,17 +54,31 @@ pub enum Error {
         /// The system's words.
         source: io::Error,
     },
-    /// Any other failure of the file system.
+    /// The store can't be reached, says nothing, or says that it can't now.
+    /// It was tried several times; later it may work. A put that ended like
+    /// this may have stored the blob all the same.
+    #[error("could not {operation}: {reason}")]
+    Unavailable {
+        /// What was tried, with its object.
+        operation: String,
+        /// What the store did, or didn't.
+        reason: String,
+    },
+    /// Any other failure of the file system or the store.
     #[error("could not {operation}: {source}")]
     Io {
         /// What was tried, with its object.
         operation: String,
-        /// The system's words.
+        /// The system's or the store's words.
         source: io::Error,
     },
     /// The data folder can't be used.
     #[error("{0}")]
     Folder(String),
+    /// What the store needs to know isn't there or contradicts itself. Says
+    /// what and where to set it, and never a secret.
+    #[error("{0}")]
+    Configuration(String),
 }
 
 impl Error {
@@ -64,6 +95,14 @@ impl Error {
     fn durability(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Durability { what: what.into(), source }
     }
+
+    /// Somebody asked for bytes that the blob doesn't have.
+    fn outside(id: &BlobId, range: &Range<u64>) -> Self {
+        Self::io(format!("read blob {id}"))(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the bytes {} to {} are not all in it", range.start, range.end),
+        ))
+    }
 }
 
 /// The result of a blob operation.
@@ -74,19 +113,79 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Keeps blobs.
 pub trait BlobStore: Send + Sync {
-    /// Stores what was spooled. When this returns, the blob survives a power
-    /// cut. Each call makes a copy of its own, also of bytes that are already
-    /// there: whoever keeps the rows decides which copy stays.
-    fn put(&self, spooled: Spooled) -> BoxFuture<'_, Result<BlobId>>;
+    /// Stores what was spooled under `id`, a name that [`BlobId::new`] made
+    /// for its hash. When this returns, the blob survives a power cut. What
+    /// fails leaves either the whole blob or none.
+    fn put<'a>(&'a self, id: &'a BlobId, spooled: Spooled) -> BoxFuture<'a, Result<()>>;
 
     /// The whole blob.
     fn get<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<Bytes>>;
+
+    /// The bytes in `range`, which must lie in the blob, a piece at a time.
+    /// The stream ends with an error where bytes are missing, never silently;
+    /// it doesn't compare the hash, which a part of a blob can't tell.
+    fn stream<'a>(
+        &'a self,
+        id: &'a BlobId,
+        range: Range<u64>,
+    ) -> BoxFuture<'a, Result<BoxStream<'static, Result<Bytes>>>>;
 
     /// Removes a blob; one that isn't there is no error.
     fn delete<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<()>>;
 
     /// The blobs whose hash begins with the byte `shard`, in order.
     fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<BlobId>>>;
+
+    /// When the blob was stored, by the store's own clock: tells what nobody
+    /// names any more from what nobody names yet.
+    fn stored_at<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<SystemTime>>;
+
+    /// Where an upload for this store is gathered.
+    fn spool(&self) -> Spool;
+
+    /// Marks the store as `owner`'s, unless it is somebody's already, and
+    /// returns whose it is: two sets of rows over one store would take each
+    /// other's blobs for left behind.
+    fn claim<'a>(&'a self, owner: &'a str) -> BoxFuture<'a, Result<String>>;
+
+    /// Whether the store answers now.
+    fn check(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+/// Opens the store at `url`. Uploads to a store elsewhere are gathered in
+/// `data`, a [`DataFolder`]'s path; `is_ours` says whether this process has
+/// its lock, and may remove what unfinished uploads left there. `environment`
+/// tells the values of variables: [`process_environment`].
+///
+/// # Errors
+/// The folder can't be used; there are no credentials; the bucket isn't
+/// there, refuses, or doesn't answer.
+pub async fn open(
+    url: &BlobsUrl,
+    data: &Path,
+    is_ours: bool,
+    environment: Environment<'_>,
+) -> Result<Arc<dyn BlobStore>> {
+    let data = data.to_path_buf();
+    let leftovers = |is_ours| match is_ours {
+        true => Leftovers::All,
+        false => Leftovers::UntouchedSince(SystemTime::now() - LEFT_BEHIND),
+    };
+    match url {
+        BlobsUrl::Files(folder) => {
+            let folder = folder.clone();
+            let files = blocking(move || {
+                folder::make_folder(&folder)
+                    .map_err(Error::io(format!("make the folder {}", folder.display())))?;
+                let is_data = folder.canonicalize().ok() == data.canonicalize().ok();
+                Files::open(&folder, leftovers(is_ours && is_data))
+            });
+            Ok(Arc::new(files.await?))
+        }
+        BlobsUrl::S3(location) => {
+            Ok(Arc::new(s3::S3::open(location, data, leftovers(is_ours), environment).await?))
+        }
+    }
 }
 
 /// Runs file work on a thread that may block.

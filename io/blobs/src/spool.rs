@@ -1,11 +1,13 @@
-//! The spool: what arrives goes to a temporary file, hashed on the way, and is
-//! gone again unless it is put into a store. Holds at most [`CHUNK`] bytes in
-//! memory.
+//! The spool: what arrives is hashed on the way and goes to a temporary file
+//! as soon as it is more than a little, and all of it is gone again unless it
+//! is put into a store. Holds at most [`CHUNK`] bytes and one write in memory,
+//! and never makes a blob by itself.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -14,11 +16,11 @@ use crate::{Error, Hash, Result, blocking};
 /// How much is gathered before it is written: large enough that the trip to
 /// a blocking thread doesn't count, small enough for hundreds of uploads at
 /// once.
-const CHUNK: usize = 256 * 1024;
+pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// Bytes that are arriving.
 pub struct Spool {
-    folder: PathBuf,
+    folder: Arc<Path>,
     gathered: Vec<Bytes>,
     gathered_len: usize,
     open: Option<Open>,
@@ -33,8 +35,8 @@ struct Open {
 }
 
 impl Spool {
-    /// An empty spool whose file will be in `folder`.
-    pub fn new(folder: &Path) -> Self {
+    /// An empty spool whose file, if it needs one, will be in `folder`.
+    pub fn new(folder: impl Into<Arc<Path>>) -> Self {
         Self { folder: folder.into(), gathered: Vec::new(), gathered_len: 0, open: None }
     }
 
@@ -45,20 +47,33 @@ impl Spool {
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.gathered_len += bytes.len();
         self.gathered.push(bytes);
-        if self.gathered_len >= CHUNK {
+        if self.gathered_len > CHUNK {
             self.open = Some(self.flush().await?);
         }
         Ok(())
     }
 
-    /// Ends the spooling.
+    /// Ends the spooling. A little has never left the memory then, and no
+    /// blocking thread was bothered: a store writes it in the same trip as it
+    /// makes it durable.
     ///
     /// # Errors
     /// As [`Spool::write`].
     pub async fn finish(mut self) -> Result<Spooled> {
+        if self.open.is_none() {
+            let bytes = match self.gathered.as_slice() {
+                [only] => only.clone(),
+                pieces => pieces.concat().into(),
+            };
+            let hash = Hash::of(&bytes);
+            let len = bytes.len() as u64;
+            let reader = Reader(Source::Memory(Cursor::new(bytes)));
+            return Ok(Spooled { reader, folder: self.folder, hash, len });
+        }
         let open = self.flush().await?;
         let hash = Hash(*open.hasher.finalize().as_bytes());
-        Ok(Spooled { file: open.file, path: open.path, hash, len: open.len })
+        let reader = Reader(Source::File(open.file, open.path));
+        Ok(Spooled { reader, folder: self.folder, hash, len: open.len })
     }
 
     async fn flush(&mut self) -> Result<Open> {
@@ -83,26 +98,44 @@ impl Spool {
 
 impl Open {
     fn create(folder: &Path) -> Result<Self> {
-        let name = getrandom::u64().expect("the system gives random numbers");
-        let path = folder.join(format!("{name:016x}"));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::io(format!("make a temporary file in {}", folder.display())))?;
-        let path = TemporaryPath(Some(path));
+        let (file, path) = TemporaryPath::create(folder)?;
         Ok(Self { file, path, hasher: blake3::Hasher::new(), len: 0 })
     }
 }
 
-/// Bytes that have arrived, in a temporary file that goes when this does.
+/// Bytes that have arrived. They go when this does.
 pub struct Spooled {
-    pub(crate) file: File,
-    pub(crate) path: TemporaryPath,
+    reader: Reader,
+    folder: Arc<Path>,
     hash: Hash,
     len: u64,
+}
+
+/// Reads what was spooled, wherever it is.
+pub struct Reader(Source);
+
+enum Source {
+    /// It was little and is still in memory.
+    Memory(Cursor<Bytes>),
+    File(File, TemporaryPath),
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Source::Memory(bytes) => bytes.read(buffer),
+            Source::File(file, _) => file.read(buffer),
+        }
+    }
+}
+
+impl Seek for Reader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.0 {
+            Source::Memory(bytes) => bytes.seek(to),
+            Source::File(file, _) => file.seek(to),
+        }
+    }
 }
 
 impl Spooled {
@@ -123,15 +156,48 @@ impl Spooled {
     /// The file can't be read. What `look` finds is its own matter.
     pub async fn inspect<T: Send + 'static>(
         self,
-        look: impl FnOnce(&mut File, u64) -> T + Send + 'static,
+        look: impl FnOnce(&mut Reader, u64) -> T + Send + 'static,
     ) -> Result<(Self, T)> {
         let mut spooled = self;
         blocking(move || {
-            spooled.file.seek(SeekFrom::Start(0)).map_err(Error::io("read an upload"))?;
-            let seen = look(&mut spooled.file, spooled.len);
+            spooled.rewind()?;
+            let seen = look(&mut spooled.reader, spooled.len);
             Ok((spooled, seen))
         })
         .await
+    }
+
+    /// All of the bytes, if they are in memory.
+    pub(crate) fn in_memory(&self) -> Option<Bytes> {
+        match &self.reader.0 {
+            Source::Memory(bytes) => Some(bytes.get_ref().clone()),
+            Source::File(..) => None,
+        }
+    }
+
+    /// Back to the first byte. May block.
+    pub(crate) fn rewind(&mut self) -> Result<()> {
+        self.reader.rewind().map_err(Error::io("read an upload"))
+    }
+
+    /// The next `len` bytes. May block.
+    pub(crate) fn read_part(&mut self, len: u64) -> Result<Bytes> {
+        let mut part = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        self.reader.read_exact(&mut part).map_err(Error::io("read an upload"))?;
+        Ok(part.into())
+    }
+
+    /// The bytes as a temporary file in the spool's folder; writes it if they
+    /// were in memory. May block.
+    pub(crate) fn into_file(self) -> Result<(File, TemporaryPath)> {
+        match self.reader.0 {
+            Source::File(file, path) => Ok((file, path)),
+            Source::Memory(bytes) => {
+                let (mut file, path) = TemporaryPath::create(&self.folder)?;
+                file.write_all(bytes.get_ref()).map_err(Error::io("write an upload"))?;
+                Ok((file, path))
+            }
+        }
     }
 }
 
@@ -139,6 +205,28 @@ impl Spooled {
 pub(crate) struct TemporaryPath(Option<PathBuf>);
 
 impl TemporaryPath {
+    /// Makes a file in `folder` that only its owner can read.
+    pub(crate) fn create(folder: &Path) -> Result<(File, Self)> {
+        let name = getrandom::u64().expect("the system gives random numbers");
+        let path = folder.join(format!("{name:016x}"));
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(Error::io(format!("make a temporary file in {}", folder.display())))?;
+        Ok((file, Self(Some(path))))
+    }
+
+    /// Gives the file a second name, unless something has it.
+    pub(crate) fn link_to(&self, target: &Path) -> io::Result<()> {
+        match &self.0 {
+            Some(path) => std::fs::hard_link(path, target),
+            None => Ok(()),
+        }
+    }
+
     /// Renames the file; from then on it is no longer temporary.
     pub(crate) fn rename_to(mut self, target: &Path) -> Result<()> {
         if let Some(path) = &self.0 {
@@ -157,4 +245,37 @@ impl Drop for TemporaryPath {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Removes what earlier processes left in a folder for temporary files.
+pub(crate) fn remove_leftovers(folder: &Path, leftovers: Leftovers) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("list leftovers"))?;
+    for entry in entries.flatten() {
+        let is_old = match leftovers {
+            Leftovers::All => true,
+            // A file that went away meanwhile was its owner's.
+            Leftovers::UntouchedSince(time) => entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .is_ok_and(|modified| modified < time),
+        };
+        if is_old
+            && let Err(error) = std::fs::remove_file(entry.path())
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(Error::io("remove a leftover")(error));
+        }
+    }
+    Ok(())
+}
+
+/// Which temporary files nobody can still be writing.
+#[derive(Debug, Clone, Copy)]
+pub enum Leftovers {
+    /// All: the folder is this process's alone, by the lock of its
+    /// [`crate::DataFolder`].
+    All,
+    /// Other processes use the folder too, so only those that weren't written
+    /// to since then.
+    UntouchedSince(std::time::SystemTime),
 }

@@ -1,18 +1,23 @@
 //! Rows: one face over the SQL databases Larder runs on. A statement is text
 //! with `?` for each parameter; a transaction is a closure that runs to its
 //! end on a thread of its own, so one `store.rs` per app serves every engine.
-//! Knows no app's tables and retries nothing.
+//! Transactions that meet each other, or lose their server before the commit,
+//! are run again; the closures change nothing but rows. Knows no app's tables.
 
+mod dialect;
 mod migrate;
+mod server;
 mod sqlite;
+mod url;
 mod value;
 
 use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use dialect::Dialect;
 pub use migrate::Migration;
+pub use url::{DatabaseUrl, ServerKind, ServerUrl, Tls};
 pub use value::{FromValue, Row, Value};
 
 /// What can go wrong with a database.
@@ -63,9 +68,23 @@ pub enum Error {
     /// The disk is full; nothing was changed.
     #[error("the disk of the database is full")]
     DiskFull,
-    /// The database is closed or its thread died.
+    /// The database can't be reached, doesn't answer or is closed; nothing
+    /// was changed.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The server went away while it committed: whether the change happened
+    /// is not known until `settled`.
+    #[error("the database went away during a commit, which may have happened: {reason}")]
+    Unknown {
+        /// The engine's words.
+        reason: String,
+        /// When it is decided.
+        settled: Settled,
+    },
+    /// Another transaction changed the same rows. Told to a transaction's
+    /// closure only, which passes it on and is run again.
+    #[error("another transaction changed the same rows")]
+    Conflict,
     /// A column held another type than the program expects.
     #[error("column {column} holds {found}, expected {expected}")]
     Type {
@@ -81,32 +100,22 @@ pub enum Error {
 /// The result of a database operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Where the rows are, as given by `--database`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// `sqlite:PATH`: an embedded database in one file.
-    Sqlite(PathBuf),
-}
+/// Resolves once the end of an unanswered commit is decided: what reads show
+/// from then on is what happened.
+#[derive(Clone)]
+pub struct Settled(tokio::sync::watch::Receiver<bool>);
 
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("sqlite", "")) => {
-                Err("sqlite: needs a file name, as in sqlite:data/larder.db".into())
-            }
-            Some(("sqlite", path)) => Ok(Self::Sqlite(path.trim_start_matches("//").into())),
-            _ => Err("expected sqlite:PATH".into()),
-        }
+impl Settled {
+    /// Waits for it.
+    pub async fn wait(mut self) {
+        // When the sender is gone the database was closed, and nobody reads.
+        let _ = self.0.wait_for(|settled| *settled).await;
     }
 }
 
-impl fmt::Display for DatabaseUrl {
+impl fmt::Debug for Settled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
+        f.write_str(if *self.0.borrow() { "settled" } else { "not settled" })
     }
 }
 
@@ -115,41 +124,9 @@ impl fmt::Display for DatabaseUrl {
 pub struct Config {
     /// Where the rows are.
     pub url: DatabaseUrl,
-    /// Connections for reading, 1 or more. Reads beyond it wait.
+    /// Connections for reading an embedded database, 1 or more; a server's
+    /// are in its URL. Reads beyond it wait.
     pub readers: usize,
-}
-
-/// The statements that are written differently from engine to engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// SQLite 3.
-    Sqlite,
-}
-
-impl Dialect {
-    /// A condition that is true where `column` contains the text of one
-    /// parameter, ASCII letters compared without case. The parameter must be
-    /// made by [`Dialect::contains_pattern`].
-    pub fn contains(self, column: &str) -> String {
-        match self {
-            Self::Sqlite => format!("{column} LIKE ? ESCAPE '\\'"),
-        }
-    }
-
-    /// The parameter for [`Dialect::contains`]: `text` with the pattern
-    /// characters escaped.
-    pub fn contains_pattern(self, text: &str) -> String {
-        let mut pattern = String::with_capacity(text.len() + 2);
-        pattern.push('%');
-        for character in text.chars() {
-            if matches!(character, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(character);
-        }
-        pattern.push('%');
-        pattern
-    }
 }
 
 /// Statements inside one transaction, or one consistent view for reading.
@@ -167,72 +144,140 @@ pub trait Connection {
     fn query_one(&mut self, sql: &str, parameters: &[Value]) -> Result<Option<Row>> {
         Ok(self.query(sql, parameters)?.into_iter().next())
     }
+
+    /// Lets each of the statements that follow take this long before the
+    /// server is taken for dead. For those that touch very many rows.
+    fn allow(&mut self, timeout: Duration);
+
+    /// For a closure that finds that another transaction was faster: returning
+    /// this error makes the transaction run again from its beginning.
+    fn conflict(&mut self) -> Error;
 }
 
 /// A database: cheap to clone, shared by everything that uses it.
 #[derive(Clone)]
 pub struct Database {
-    engine: Arc<sqlite::Sqlite>,
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<sqlite::Sqlite>),
+    Server(server::Server),
 }
 
 impl Database {
-    /// Opens the database, making it if it doesn't exist.
+    /// Opens the database. An embedded one is made if it doesn't exist; a
+    /// server that isn't up yet is waited for, half a minute at most.
     ///
     /// # Errors
     /// [`Error::Open`] says what was wrong.
-    pub fn open(config: &Config) -> Result<Self> {
-        let DatabaseUrl::Sqlite(path) = &config.url;
-        Ok(Self { engine: Arc::new(sqlite::Sqlite::open(path, config.readers)?) })
+    pub async fn open(config: &Config) -> Result<Self> {
+        let engine = match &config.url {
+            DatabaseUrl::Sqlite(path) => {
+                Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path, config.readers)?))
+            }
+            DatabaseUrl::Server(url) => Engine::Server(server::Server::open(url).await?),
+        };
+        Ok(Self { engine })
     }
 
-    /// Brings the tables of `app` to the newest of `migrations`, each in one
-    /// transaction.
+    /// The engine's dialect.
+    pub fn dialect(&self) -> Dialect {
+        match &self.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::Server(server) => server.dialect(),
+        }
+    }
+
+    /// Brings the tables of `app` to the newest of `migrations`, one after
+    /// the other. Programs that start at once take turns.
     ///
     /// # Errors
     /// [`Error::Migration`], after which nothing of that migration remains;
     /// [`Error::FromTheFuture`].
     pub async fn migrate(&self, app: &'static str, migrations: &'static [Migration]) -> Result<()> {
-        self.write(move |connection| migrate::run(connection, app, migrations)).await
+        match &self.engine {
+            // There a change of tables is a transaction of its own.
+            Engine::Server(server) if server.dialect() == Dialect::MySql => {
+                server.session(move |session| migrate::run_stepwise(session, app, migrations)).await
+            }
+            _ => self.write(move |connection| migrate::run(connection, app, migrations)).await,
+        }
     }
 
-    /// Reads in one consistent view.
+    /// The rows of one statement, which sees one moment.
+    ///
+    /// # Errors
+    /// As its execution.
+    pub async fn query(&self, sql: impl Into<String>, parameters: Vec<Value>) -> Result<Vec<Row>> {
+        let sql = sql.into();
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.query(sql, parameters).await,
+            Engine::Server(server) => server.query(sql, parameters).await,
+        }
+    }
+
+    /// At most one row of one statement.
+    ///
+    /// # Errors
+    /// As its execution.
+    pub async fn query_one(
+        &self,
+        sql: impl Into<String>,
+        parameters: Vec<Value>,
+    ) -> Result<Option<Row>> {
+        Ok(self.query(sql, parameters).await?.into_iter().next())
+    }
+
+    /// Reads with several statements in one consistent view. `work` may be
+    /// run more than once; only what its last run returned counts.
     ///
     /// # Errors
     /// What `work` returned, or [`Error::Unavailable`].
     pub async fn read<T, E>(
         &self,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut dyn Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.engine.read(work).await
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(work).await,
+            Engine::Server(server) => server.read(work).await,
+        }
     }
 
     /// Runs `work` in a transaction that is on disk when this returns `Ok`,
     /// and has changed nothing when it returns `Err` (but see
-    /// [`Error::Durability`]). The future may be dropped: the transaction
-    /// runs to its end all the same.
+    /// [`Error::Durability`] and [`Error::Unknown`]). `work` may be run more
+    /// than once; only the last run's changes count. Other transactions may
+    /// commit between its statements: what it read and relies on it must
+    /// have read `FOR UPDATE`, or change under a condition. The future may be
+    /// dropped: the transaction runs to its end all the same.
     ///
     /// # Errors
     /// What `work` returned, or the commit's error.
     pub async fn write<T, E>(
         &self,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut dyn Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.engine.write(work).await
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            Engine::Server(server) => server.write(work).await,
+        }
     }
 
-    /// Stops taking work, finishes what was taken and closes the files.
+    /// Stops taking work, finishes what was taken and closes the connections.
     pub async fn close(&self) {
-        self.engine.close().await;
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Server(server) => server.close().await,
+        }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -70,7 +70,23 @@ impl Sqlite {
 
     pub(crate) async fn read<T, E>(
         &self,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+        mut work: impl FnMut(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.with_reader(move |connection| in_one_view(connection, &mut work)).await
+    }
+
+    /// One statement is a view of its own.
+    pub(crate) async fn query(&self, sql: String, parameters: Vec<Value>) -> Result<Vec<Row>> {
+        self.with_reader(move |connection| Statements { connection }.query(&sql, &parameters)).await
+    }
+
+    async fn with_reader<T, E>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -84,8 +100,7 @@ impl Sqlite {
         let returned = self.readers.clone();
         permit.forget();
         let task = tokio::task::spawn_blocking(move || {
-            let mut connection = connection;
-            let result = catch_unwind(AssertUnwindSafe(|| in_one_view(&mut connection, work)));
+            let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
             if !returned.permits.is_closed() {
                 returned.idle.lock().push(connection);
                 returned.permits.add_permits(1);
@@ -100,7 +115,7 @@ impl Sqlite {
 
     pub(crate) async fn write<T, E>(
         &self,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+        mut work: impl FnMut(&mut dyn Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -159,8 +174,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connecti
 /// One snapshot for all statements of `work`: without the transaction each
 /// would see the database at its own moment.
 fn in_one_view<T, E: From<Error>>(
-    connection: &mut rusqlite::Connection,
-    work: impl FnOnce(&mut dyn Connection) -> Result<T, E>,
+    connection: &rusqlite::Connection,
+    work: &mut impl FnMut(&mut dyn Connection) -> Result<T, E>,
 ) -> Result<T, E> {
     let view = connection.unchecked_transaction().map_err(|error| E::from(classify(&error)))?;
     work(&mut Statements { connection: &view })
@@ -268,6 +283,15 @@ impl Connection for Statements<'_> {
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
         let run = || self.connection.prepare_cached(sql)?.execute(params_from_iter(parameters));
         run().map(|changed| changed as u64).map_err(|error| classify(&error))
+    }
+
+    fn allow(&mut self, _: Duration) {
+        // Nothing is taken for dead here.
+    }
+
+    fn conflict(&mut self) -> Error {
+        // There is one writer at a time: nobody can have been faster.
+        Error::Statement("a row that was just read is not as it was read".into())
     }
 }
 

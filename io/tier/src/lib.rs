@@ -15,6 +15,7 @@ mod meter;
 mod slots;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -72,6 +73,44 @@ pub struct Answer<V> {
     pub value: Option<V>,
     /// Who answered.
     pub source: Source,
+}
+
+/// What a change of the store came to.
+pub struct Written<T> {
+    /// For the caller.
+    pub result: T,
+    /// Resolves when it is decided whether the change happened; `None` where
+    /// that is known already.
+    pub settled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// What a write is about, out of memory as long as this lives.
+struct Block<V, E> {
+    shared: Arc<Shared<V, E>>,
+    scope: Scope,
+}
+
+impl<V, E> Block<V, E>
+where
+    V: Clone + Weigh,
+    E: Clone,
+{
+    fn new(shared: Arc<Shared<V, E>>, scope: Scope) -> Self {
+        shared.slots.block(&scope);
+        match &scope {
+            Scope::Group(group) => {
+                shared.cache.invalidate(Key::new(group, b"").bytes());
+            }
+            Scope::All => shared.cache.clear(),
+        }
+        Self { shared, scope }
+    }
+}
+
+impl<V, E> Drop for Block<V, E> {
+    fn drop(&mut self) {
+        self.shared.slots.release(&self.scope);
+    }
 }
 
 /// The tier over values `V` whose loads fail with `E`. Cheap to clone.
@@ -211,23 +250,24 @@ where
     }
 
     /// Changes the store: `change` runs to its end, also when the caller goes
-    /// away, while nothing in `scope` is in memory or gets there.
+    /// away, while nothing in `scope` is in memory or gets there. Where the
+    /// store didn't say whether the change happened, `scope` stays out of
+    /// memory until that is decided; the caller doesn't wait for it.
     pub async fn write<T: Send + 'static>(
         &self,
         scope: Scope,
-        change: impl Future<Output = T> + Send + 'static,
+        change: impl Future<Output = Written<T>> + Send + 'static,
     ) -> T {
         let shared = self.shared.clone();
         let task = tokio::spawn(async move {
-            let block = shared.slots.block(&scope);
-            match &scope {
-                Scope::Group(group) => {
-                    shared.cache.invalidate(Key::new(group, b"").bytes());
-                }
-                Scope::All => shared.cache.clear(),
+            let block = Block::new(shared, scope);
+            let Written { result, settled } = change.await;
+            if let Some(settled) = settled {
+                tokio::spawn(async move {
+                    settled.await;
+                    drop(block);
+                });
             }
-            let result = change.await;
-            drop(block);
             result
         });
         finished(task).await

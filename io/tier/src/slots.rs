@@ -84,24 +84,20 @@ impl Slots {
         &self.slots[self.hasher.hash_one(group) as usize % SLOTS]
     }
 
-    /// Blocks what a write is about until the block is dropped.
-    pub(crate) fn block(&self, scope: &Scope) -> Block<'_> {
-        let slots = match scope {
+    /// Blocks what a write is about, until as many releases.
+    pub(crate) fn block(&self, scope: &Scope) {
+        self.in_scope(scope).iter().for_each(Slot::block);
+    }
+
+    /// Ends a block.
+    pub(crate) fn release(&self, scope: &Scope) {
+        self.in_scope(scope).iter().for_each(Slot::release);
+    }
+
+    fn in_scope(&self, scope: &Scope) -> &[Slot] {
+        match scope {
             Scope::Group(group) => std::slice::from_ref(self.of(group)),
             Scope::All => &self.slots,
-        };
-        slots.iter().for_each(Slot::block);
-        Block { slots }
-    }
-}
-
-/// Slots that are blocked as long as this lives.
-pub(crate) struct Block<'s> {
-    slots: &'s [Slot],
-}
-
-impl Drop for Block<'_> {
-    fn drop(&mut self) {
-        self.slots.iter().for_each(Slot::release);
+        }
     }
 }

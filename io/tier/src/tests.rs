@@ -18,6 +18,11 @@ fn key() -> Key {
     Key::new(b"k", b"")
 }
 
+/// A change of which it is known whether it happened.
+fn known<T>(result: T) -> Written<T> {
+    Written { result, settled: None }
+}
+
 async fn loaded(value: u64) -> Result<Option<u64>, &'static str> {
     Ok(Some(value))
 }
@@ -116,7 +121,7 @@ async fn a_load_that_began_before_a_write_is_neither_kept_nor_shared_after_it() 
             }
         });
         has_begun.await.expect("begins");
-        tier.write(Scope::Group(b"k".to_vec()), async {}).await;
+        tier.write(Scope::Group(b"k".to_vec()), async { known(()) }).await;
         // Arrives after the acknowledgement, while the old load still runs.
         let after = tokio::spawn({
             let (tier, key) = (tier.clone(), key.clone());
@@ -143,6 +148,7 @@ async fn while_a_write_is_under_way_reads_go_to_the_store_and_nothing_is_kept() 
             tier.write(Scope::Group(b"k".to_vec()), async move {
                 let _ = began.send(());
                 let _ = committed.await;
+                known(())
             })
             .await;
         }
@@ -154,6 +160,29 @@ async fn while_a_write_is_under_way_reads_go_to_the_store_and_nothing_is_kept() 
     commit.send(()).expect("the write waits");
     writing.await.expect("runs");
     assert_eq!(tier.get(&key(), || loaded(2)).await.expect("reads").value, Some(2));
+}
+
+#[tokio::test]
+async fn while_nobody_knows_whether_a_change_happened_nothing_is_kept() {
+    let tier = tier();
+    tier.get(&key(), || loaded(1)).await.expect("reads");
+    let (decide, decided) = oneshot::channel::<()>();
+    let settled = Box::pin(async move {
+        let _ = decided.await;
+    });
+    let change = async move { Written { result: "gone away", settled: Some(settled) } };
+    let told = tier.write(Scope::Group(b"k".to_vec()), change).await;
+    assert_eq!(told, "gone away", "the caller doesn't wait for the decision");
+    // The store shows the old value still, and then the new one.
+    assert_eq!(tier.get(&key(), || loaded(1)).await.expect("reads").value, Some(1));
+    assert_eq!(tier.get(&key(), || loaded(2)).await.expect("reads").value, Some(2));
+    assert_eq!(tier.cache_stats().items, 0);
+    decide.send(()).expect("the key is still blocked");
+    // Once it is decided the key may be kept again.
+    while tier.cache_stats().items == 0 {
+        tier.get(&key(), || loaded(2)).await.expect("reads");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -169,6 +198,7 @@ async fn a_write_goes_on_when_its_caller_goes_away() {
                 let _ = began.send(());
                 let _ = committed.await;
                 done.store(true, SeqCst);
+                known(())
             })
             .await;
         }
@@ -217,14 +247,14 @@ async fn a_write_makes_all_parts_of_its_group_out_of_date() {
         tier.get(&Key::new(b"k", part), || loaded(1)).await.expect("reads");
     }
     tier.get(&Key::new(b"other", b"webp"), || loaded(1)).await.expect("reads");
-    tier.write(Scope::Group(b"k".to_vec()), async {}).await;
+    tier.write(Scope::Group(b"k".to_vec()), async { known(()) }).await;
     for part in parts {
         assert_eq!(tier.peek(&Key::new(b"k", part)), None);
         let answer = tier.get(&Key::new(b"k", part), || loaded(2)).await.expect("reads");
         assert_eq!((answer.value, answer.source), (Some(2), Source::Store));
     }
     assert_eq!(tier.peek(&Key::new(b"other", b"webp")), Some(1));
-    tier.write(Scope::All, async {}).await;
+    tier.write(Scope::All, async { known(()) }).await;
     assert_eq!(tier.peek(&Key::new(b"other", b"webp")), None);
     assert_eq!(tier.cache_stats().items, 0);
 }
@@ -296,6 +326,7 @@ async fn no_read_is_older_than_an_acknowledged_write() {
                         tokio::task::yield_now().await;
                         store[n].store(version, SeqCst);
                         tokio::task::yield_now().await;
+                        known(())
                     };
                     let scope =
                         if version % 100 == 0 { Scope::All } else { Scope::Group(group(n)) };

@@ -14,6 +14,7 @@ fn config(folder: &std::path::Path) -> Config {
     Config {
         data: folder.to_path_buf(),
         database: None,
+        blobs: None,
         defaults: Settings {
             capacity_bytes: 8 * MEGABYTE,
             policy: "lru".parse().expect("a policy"),
@@ -150,7 +151,8 @@ async fn blobs_without_a_row_are_removed_at_the_start() {
     let mut spool = images.shared.blobs.spool();
     spool.write("left by a crash".into()).await.expect("spools");
     let spooled = spool.finish().await.expect("spools");
-    let orphan = images.shared.blobs.put(spooled).await.expect("puts");
+    let orphan = larder_blobs::BlobId::new(spooled.hash());
+    images.shared.blobs.put(&orphan, spooled).await.expect("puts");
     images.close().await;
     drop(images);
     let (images, _) = open(folder.path()).await;

@@ -5,11 +5,11 @@
 use std::io::{Read, Seek};
 
 use bytes::Bytes;
-use larder_blobs::{BlobStore, Spool};
+use larder_blobs::{BlobId, Spool};
 use larder_picture::{Limits, Picture, ProbeError};
-use larder_tier::Scope;
+use larder_tier::{Scope, Written};
 
-use super::{Images, Shared};
+use super::{Images, Shared, written};
 use crate::error::{Error, Result};
 use crate::model::{ImageKey, Precondition, Uploaded};
 use crate::store::NewImage;
@@ -75,8 +75,9 @@ impl Images {
         let spooled = incoming.spool.finish().await?;
         let (spooled, picture) = spooled.inspect(move |file, len| look(file, len, &limits)).await?;
         let (picture, size) = (picture?, spooled.len());
-        let put = self.shared.blobs.put(spooled).await;
-        let location = put.map_err(|error| self.noted(error.into()))?;
+        let location = BlobId::new(spooled.hash());
+        let put = self.shared.blobs.put(&location, spooled).await;
+        put.map_err(|error| self.noted(error.into()))?;
 
         let images = self.clone();
         let now = self.shared.clock.now();
@@ -86,13 +87,15 @@ impl Images {
             let stored = images.shared.store.put(new).await;
             let uses_ours = stored.as_ref().is_ok_and(|stored| stored.image.location == location);
             // After a failure that leaves open whether the row is there, the
-            // blob must stay; the next start finds out.
-            let unknown = stored.as_ref().is_err_and(Error::is_fatal);
-            (stored, !uses_ours && !unknown)
+            // blob must stay; the search for orphans finds out.
+            let is_open = |error: &Error| error.is_fatal() || error.settled().is_some();
+            let unknown = stored.as_ref().is_err_and(is_open);
+            let Written { result, settled } = written(stored);
+            Written { result: (result, !uses_ours && !unknown), settled }
         };
         let (stored, is_superfluous) = self.shared.tier.write(scope, change).await;
         if is_superfluous && let Err(error) = self.shared.blobs.delete(&location).await {
-            tracing::warn!(%error, "a superfluous blob stays until the next start");
+            tracing::warn!(%error, "a superfluous blob stays until orphans are looked for");
         }
         if stored.as_ref().is_ok_and(|stored| stored.replaced.is_some()) {
             self.shared.released.notify_one();

@@ -62,10 +62,8 @@ impl Store {
     pub async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>> {
         let sql =
             format!("SELECT {COLUMNS} FROM cache_stats WHERE created_at >= ? ORDER BY created_at");
-        let work = move |rows: &mut dyn Connection| {
-            rows.query(&sql, &[since.seconds().into()])?.iter().map(sample).collect()
-        };
-        self.database.read(work).await
+        let found = self.database.query(sql, vec![since.seconds().into()]).await?;
+        found.iter().map(sample).collect()
     }
 
     /// Thins old samples and drops the oldest.
@@ -80,7 +78,11 @@ impl Store {
             let before = (now - FINE_FOR).div_euclid(THIN_SECONDS) * THIN_SECONDS;
             let range: [Value; 2] = [THIN_SECONDS.into(), before.into()];
             let old = rows.query(
-                &format!("SELECT {COLUMNS} FROM cache_stats WHERE seconds < ? AND created_at <= ? ORDER BY created_at"),
+                &format!(
+                    "SELECT {COLUMNS} FROM cache_stats WHERE seconds < ? AND created_at <= ?
+                     ORDER BY created_at{}",
+                    rows.dialect().for_update()
+                ),
                 &range,
             )?;
             let old = old.iter().map(sample).collect::<Result<Vec<_>>>()?;
@@ -173,7 +175,7 @@ mod tests {
     async fn samples_are_thinned_and_dropped_so_that_their_table_stays_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
-        let database = Database::open(&Config { url, readers: 1 }).expect("opens");
+        let database = Database::open(&Config { url, readers: 1 }).await.expect("opens");
         let store = Store::open(database).await.expect("opens");
         let template = Sample { seconds: 5, requests: 3, hits: 2, misses: 1, ..Sample::default() };
         // A day and a half, thinned every half hour.

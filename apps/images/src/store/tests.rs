@@ -6,7 +6,7 @@ use super::*;
 
 async fn open(folder: &std::path::Path) -> Store {
     let url = DatabaseUrl::Sqlite(folder.join("test.db"));
-    let database = Database::open(&Config { url, readers: 1 }).expect("opens");
+    let database = Database::open(&Config { url, readers: 1 }).await.expect("opens");
     Store::open(database).await.expect("opens")
 }
 

@@ -1,5 +1,6 @@
 //! The REST API: images by key. Errors are problem details.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::Json;
@@ -232,8 +233,11 @@ pub(crate) async fn get_image(
         let (image, source) = images.describe(&key).await?;
         return Ok(answer_head(&image, source));
     }
-    let served = images.variant(&key, variant).await?;
-    Ok(answer(&served, &headers))
+    let served = match headers.contains_key(header::RANGE) && variant.is_original() {
+        true => images.get_for_part(&key).await?,
+        false => images.variant(&key, variant).await?,
+    };
+    answer(&images, &served, &headers).await
 }
 
 /// Describe an image
@@ -373,19 +377,23 @@ fn content_headers(content: &Content, source: Source) -> [(HeaderName, HeaderVal
     ]
 }
 
-fn answer(served: &Served, headers: &HeaderMap) -> Response {
+async fn answer(
+    images: &Images,
+    served: &Served,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let Served { content, source } = served;
     let fixed = content_headers(content, *source);
     if conditions::is_not_modified(headers, &content.etag, content.image.updated_at) {
-        return (StatusCode::NOT_MODIFIED, fixed).into_response();
+        return Ok((StatusCode::NOT_MODIFIED, fixed).into_response());
     }
-    let len = content.bytes.len();
-    match conditions::part(headers, len, &content.etag) {
-        Part::Whole => (fixed, Body::from(content.bytes.clone())).into_response(),
+    let len = content.len();
+    Ok(match conditions::part(headers, len, &content.etag) {
+        Part::Whole => (fixed, body(images, content, 0..len).await?).into_response(),
         Part::Range(range) => {
             let place = format!("bytes {}-{}/{len}", range.start, range.end - 1);
             let place = [(header::CONTENT_RANGE, header_value(place))];
-            let body = Body::from(content.bytes.slice(range));
+            let body = body(images, content, range).await?;
             (StatusCode::PARTIAL_CONTENT, fixed, place, body).into_response()
         }
         Part::Unsatisfiable => {
@@ -393,18 +401,29 @@ fn answer(served: &Served, headers: &HeaderMap) -> Response {
             let why = format!("The image has {len} bytes; the range lies beyond them.");
             (place, Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, why)).into_response()
         }
-    }
+    })
+}
+
+/// The bytes in `range`: from memory, or a piece at a time from the store.
+async fn body(
+    images: &Images,
+    content: &Content,
+    range: Range<u64>,
+) -> Result<impl IntoResponse, Problem> {
+    let len = [(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start))];
+    let body = match &content.bytes {
+        Some(bytes) => {
+            // What is in memory is counted in less than 64 bits.
+            let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+            Body::from(bytes.slice(place(range.start)..place(range.end)))
+        }
+        None => Body::from_stream(images.stream(content, range).await?),
+    };
+    Ok((len, body))
 }
 
 fn answer_head(image: &Arc<Image>, source: Source) -> Response {
-    let content = Content {
-        format: image.format,
-        width: image.width,
-        height: image.height,
-        etag: image.etag(),
-        image: image.clone(),
-        bytes: bytes::Bytes::new(),
-    };
+    let content = Content::original(Image::clone(image), None);
     let len = [(header::CONTENT_LENGTH, HeaderValue::from(image.size))];
     (content_headers(&content, source), len).into_response()
 }

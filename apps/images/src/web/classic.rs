@@ -86,7 +86,8 @@ pub(crate) async fn get_key(State(images): State<Images>, uri: Uri) -> Result<Re
 async fn get(images: &Images, encoded: &str) -> Result<(ImageKey, bytes::Bytes), Error> {
     let key = ImageKey::from_url(encoded)?;
     let served = images.get(&key).await?;
-    Ok((key, served.content.bytes))
+    let bytes = images.bytes(&served.content).await?;
+    Ok((key, bytes))
 }
 
 /// Delete all images (classic)

@@ -49,24 +49,24 @@ pub(crate) enum Part {
     /// All of them.
     Whole,
     /// Some of them.
-    Range(Range<usize>),
+    Range(Range<u64>),
     /// Bytes that aren't there.
     Unsatisfiable,
 }
 
 /// The part of `len` bytes the headers ask for. Several ranges at once and
 /// units other than bytes are answered with the whole, as the standard allows.
-pub(crate) fn part(headers: &HeaderMap, len: usize, etag: &Etag) -> Part {
+pub(crate) fn part(headers: &HeaderMap, len: u64, etag: &Etag) -> Part {
     let same =
         text(headers, &header::IF_RANGE).is_none_or(|tag| unquote(tag).as_ref() == Some(etag));
     let range = text(headers, &header::RANGE).and_then(|range| range.strip_prefix("bytes="));
     let Some((first, last)) = range.filter(|_| same).and_then(|range| range.split_once('-')) else {
         return Part::Whole;
     };
-    let number = |text: &str| -> Option<usize> {
+    let number = |text: &str| -> Option<u64> {
         // `+5` is no range, though it is a number.
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().unwrap_or(usize::MAX))
+        digits.then(|| text.parse().unwrap_or(u64::MAX))
     };
     let (first, last) = (first.trim(), last.trim());
     match (number(first), number(last)) {

@@ -51,10 +51,14 @@ impl Answer {
     }
 }
 
+/// An image store with its rows and blobs where the variable
+/// `LARDER_TEST_STORES` says.
 pub fn config(folder: &Path) -> Config {
+    let place = larder_servers::Place::chosen();
     Config {
         data: folder.join("data"),
-        database: None,
+        database: place.database.map(|url| url.parse().expect("a database's URL")),
+        blobs: place.blobs.map(|url| url.parse().expect("a blob store's URL")),
         defaults: Settings { capacity_bytes: 64 << 20, policy: "lru".parse().expect("a policy") },
         max_upload_bytes: 4 << 20,
         limits: larder_picture::Limits::default(),
