@@ -259,7 +259,7 @@ impl Images {
         let (store, key, now) = (self.shared.store.clone(), key.clone(), self.shared.clock.now());
         let scope = Scope::Group(key.as_str().into());
         let change = async move { written(store.delete(&key, precondition, now).await) };
-        let deleted = self.shared.tier.write(scope, change).await;
+        let deleted = self.write(scope, change).await?;
         self.shared.released.notify_one();
         if deleted.map_err(|error| self.noted(error))? { Ok(()) } else { Err(Error::NoSuchImage) }
     }
@@ -271,9 +271,20 @@ impl Images {
     pub async fn delete_all(&self) -> Result<u64> {
         let (store, now) = (self.shared.store.clone(), self.shared.clock.now());
         let change = async move { written(store.delete_all(now).await) };
-        let deleted = self.shared.tier.write(Scope::All, change).await;
+        let deleted = self.write(Scope::All, change).await?;
         self.shared.released.notify_one();
         deleted.map_err(|error| self.noted(error))
+    }
+
+    /// Changes the store, unless it is known to be away: a change takes what
+    /// it is about out of memory, which then couldn't come back.
+    async fn write<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        change: impl Future<Output = Written<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.shared.store.check().await?;
+        Ok(self.shared.tier.write(scope, change).await)
     }
 
     /// The settings of the cache in force.

@@ -272,6 +272,13 @@ impl Store {
         Ok(named.is_some())
     }
 
+    /// Whether there is a row of the blob.
+    pub async fn knows_blob(&self, blob: &BlobId) -> Result<bool> {
+        let sql = "SELECT 1 FROM blobs WHERE location = ?";
+        let known = self.database.query_one(sql, vec![blob.to_string().into()]).await?;
+        Ok(known.is_some())
+    }
+
     /// The settings of the cache that were saved last; `None` for the
     /// defaults.
     pub async fn settings(&self) -> Result<Option<Settings>> {
@@ -330,6 +337,11 @@ impl Store {
     /// Whether the database answers.
     pub async fn is_reachable(&self) -> bool {
         self.database.query("SELECT 1", vec![]).await.is_ok()
+    }
+
+    /// Whether a change can begin, as far as can be told at no cost.
+    pub async fn check(&self) -> Result<()> {
+        Ok(self.database.check().await?)
     }
 
     /// Finishes what is under way and closes the database.

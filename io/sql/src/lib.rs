@@ -273,6 +273,19 @@ impl Database {
         }
     }
 
+    /// Costs nothing while the database answers. Once it didn't, asks whether
+    /// it does now: for whoever prepares a write with something that is lost
+    /// when the write can't even begin.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn check(&self) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Server(server) => server.check().await,
+        }
+    }
+
     /// Stops taking work, finishes what was taken and closes the connections.
     pub async fn close(&self) {
         match &self.engine {

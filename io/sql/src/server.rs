@@ -117,6 +117,7 @@ impl Server {
             let failure = match within(self.timeout, asked).await {
                 Ok(rows) => {
                     linked.in_use = false;
+                    self.pool.manager().answered();
                     return Ok(rows);
                 }
                 Err(failure) => failure,
@@ -127,6 +128,15 @@ impl Server {
             }
             drop(linked);
             attempts.again(failure).await?;
+        }
+    }
+
+    /// Nothing, unless the last that was heard of the server is that it didn't
+    /// answer: then whether it does now.
+    pub(crate) async fn check(&self) -> Result<()> {
+        match self.pool.manager().is_suspect() {
+            true => self.query("SELECT 1".into(), vec![]).await.map(drop),
+            false => Ok(()),
         }
     }
 

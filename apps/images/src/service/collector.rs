@@ -17,6 +17,9 @@ const BATCH: u32 = 256;
 /// How long the collector waits when nobody tells it of work.
 const REST: Duration = Duration::from_secs(60);
 
+/// How long it waits after a failure.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
 /// How often it looks for orphans.
 const ORPHANS_EVERY: Duration = Duration::from_secs(3600);
 
@@ -40,27 +43,24 @@ pub(super) async fn collect_for_ever(images: Images) {
     // Whoever is alone has looked at its start.
     let mut looked = is_alone.then(Instant::now);
     while !shutdown.is_asked() {
-        if let Err(error) = images.collect().await {
-            tracing::warn!(error = with_sources(&error), "collecting blobs failed");
-        }
-        if looked.is_none_or(|looked| looked.elapsed() >= ORPHANS_EVERY) {
-            match images.find_orphans(ORPHAN_AGE).await {
-                Ok(found) => {
-                    found.log();
-                    looked = Some(Instant::now());
-                }
-                Err(error) => {
-                    tracing::warn!(error = with_sources(&error), "looking for orphans failed");
-                }
+        let round = async {
+            images.collect().await?;
+            if looked.is_none_or(|looked| looked.elapsed() >= ORPHANS_EVERY) {
+                images.find_orphans(ORPHAN_AGE).await?.log();
+                looked = Some(Instant::now());
             }
-        }
-        let before = clock.now().minus_seconds(TOMBSTONES_FOR);
-        if let Err(error) = store.forget_tombstones(before).await {
-            tracing::warn!(error = with_sources(&error), "forgetting old versions failed");
-        }
+            store.forget_tombstones(clock.now().minus_seconds(TOMBSTONES_FOR)).await
+        };
+        let rest = match round.await {
+            Ok(_) => REST,
+            Err(error) => {
+                tracing::warn!(error = with_sources(&error), "collecting blobs failed");
+                REST_AFTER_FAILURE
+            }
+        };
         tokio::select! {
             () = shutdown.asked() => {}
-            _ = tokio::time::timeout(REST, released.notified()) => {}
+            _ = tokio::time::timeout(rest, released.notified()) => {}
         }
     }
 }
@@ -105,6 +105,21 @@ impl Images {
             store.forget_blobs(retired).await?;
         }
         Ok(())
+    }
+
+    /// Removes a blob of our own whose row may or may not have been committed,
+    /// once that is decided. If this fails the search for orphans finds it.
+    pub(super) async fn remove_if_unknown(&self, blob: &BlobId) {
+        let Shared { store, blobs, .. } = &*self.shared;
+        let removed = async {
+            if !store.knows_blob(blob).await? {
+                blobs.delete(blob).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = removed.await {
+            tracing::warn!(error = with_sources(&error), "a blob of unknown use stays for now");
+        }
     }
 
     /// Compares blobs and rows: removes blobs of at least this age that no row

@@ -87,13 +87,21 @@ impl Images {
             let stored = images.shared.store.put(new).await;
             let uses_ours = stored.as_ref().is_ok_and(|stored| stored.image.location == location);
             // After a failure that leaves open whether the row is there, the
-            // blob must stay; the search for orphans finds out.
+            // blob must stay until that is decided, or until the next start.
             let is_open = |error: &Error| error.is_fatal() || error.settled().is_some();
             let unknown = stored.as_ref().is_err_and(is_open);
             let Written { result, settled } = written(stored);
+            let settled = settled.map(|settled| {
+                let decided = async move {
+                    settled.await;
+                    images.remove_if_unknown(&location).await;
+                };
+                Box::pin(decided) as _
+            });
             Written { result: (result, !uses_ours && !unknown), settled }
         };
-        let (stored, is_superfluous) = self.shared.tier.write(scope, change).await;
+        let ended = self.write(scope, change).await;
+        let (stored, is_superfluous) = ended.unwrap_or_else(|error| (Err(error), true));
         if is_superfluous && let Err(error) = self.shared.blobs.delete(&location).await {
             tracing::warn!(%error, "a superfluous blob stays until orphans are looked for");
         }

@@ -30,6 +30,11 @@ pub(crate) struct Clients {
     /// Set before the server is killed: from then on broken connections are
     /// no surprise.
     is_ending: AtomicBool,
+    /// Set while a store of the server is in trouble: a refusal with 503 is
+    /// an answer then, if it is put in the right form.
+    is_troubled: AtomicBool,
+    /// How many such refusals there were.
+    refusals: AtomicUsize,
 }
 
 impl Clients {
@@ -39,7 +44,53 @@ impl Clients {
             photos: Photos::develop(),
             new_keys: AtomicUsize::new(0),
             is_ending: AtomicBool::new(false),
+            is_troubled: AtomicBool::new(false),
+            refusals: AtomicUsize::new(0),
         }
+    }
+
+    /// Lets them all work while `events` happen to the stores of a server
+    /// that goes on; returns how often they were refused.
+    pub(crate) fn work_during(
+        &self,
+        images: SocketAddr,
+        dice: &mut Dice,
+        events: impl FnOnce(),
+    ) -> usize {
+        self.is_ending.store(false, Ordering::SeqCst);
+        self.is_troubled.store(true, Ordering::SeqCst);
+        self.refusals.store(0, Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                let mut dice = Dice(dice.next());
+                scope.spawn(move || {
+                    while !self.is_ending.load(Ordering::SeqCst) {
+                        let worked = Client::connect(images).and_then(|mut client| {
+                            (0..20).try_for_each(|_| self.work(&mut client, &mut dice))
+                        });
+                        if let Err(error) = worked {
+                            let broke = format!("a connection to a living server broke: {error}");
+                            self.ledger.complain(broke);
+                        }
+                    }
+                });
+            }
+            // Also when the events panic, or the clients would work for ever.
+            let events = std::panic::catch_unwind(std::panic::AssertUnwindSafe(events));
+            self.is_ending.store(true, Ordering::SeqCst);
+            if let Err(panic) = events {
+                std::panic::resume_unwind(panic);
+            }
+        });
+        self.is_troubled.store(false, Ordering::SeqCst);
+        self.refusals.load(Ordering::SeqCst)
+    }
+
+    /// Whether this is how a server refuses whose store is in trouble.
+    fn is_refusal(&self, answer: &Answer) -> bool {
+        let is_refusal = self.is_troubled.load(Ordering::SeqCst) && is_refusal(answer);
+        self.refusals.fetch_add(usize::from(is_refusal), Ordering::SeqCst);
+        is_refusal
     }
 
     /// Lets them all work until up to `most` more changes are acknowledged
@@ -168,6 +219,7 @@ impl Clients {
         match answer.status {
             200 => self.ledger.found(key, began, Some(blake3::hash(&answer.body))),
             404 => self.ledger.found(key, began, None),
+            _ if self.is_refusal(&answer) => {}
             _ => self.ledger.complain(format!("GET {key:?}: {} {}", answer.status, answer.text())),
         }
         Ok(())
@@ -181,6 +233,7 @@ impl Clients {
         read: impl FnOnce(&Answer) -> Option<Outcome>,
     ) -> io::Result<()> {
         let outcome = match &answer {
+            Ok(answer) if self.is_refusal(answer) => Some(Outcome::Unknown),
             Ok(answer) => read(answer),
             Err(_) => Some(Outcome::Unknown),
         };
@@ -189,5 +242,23 @@ impl Clients {
         }
         self.ledger.end(ticket, outcome.unwrap_or(Outcome::Unknown));
         answer.map(|_| ())
+    }
+}
+
+/// Whether an answer says in the right form that a store is in trouble: 503
+/// with when to come again, or 507 for a full disk; never a page.
+pub(crate) fn is_refusal(answer: &Answer) -> bool {
+    let status = match answer.status {
+        503 if answer.header("retry-after").is_some() => 503,
+        507 => 507,
+        _ => return false,
+    };
+    match answer.header("content-type") {
+        Some("application/problem+json") => answer.json()["status"] == status,
+        // The classic API's own form.
+        Some("application/json") => {
+            answer.json()["success"] == "false" && answer.json()["error"]["code"] == status
+        }
+        _ => false,
     }
 }

@@ -147,6 +147,8 @@ pub(crate) struct Server {
     /// What it printed when it was ready.
     pub(crate) announcement: String,
     pub(crate) folder: PathBuf,
+    /// Whether the blobs are files in its folder.
+    pub(crate) has_files: bool,
 }
 
 /// The command that serves `folder` on free ports.
@@ -182,7 +184,8 @@ impl Server {
             address.unwrap_or_else(|| panic!("no address of {label} in:\n{announcement}"))
         };
         let (images, cache) = (address("images"), address("mem-cache"));
-        Self { process, images, cache, announcement, folder: folder.into() }
+        let has_files = !announcement.contains("\n  blobs ");
+        Self { process, images, cache, announcement, folder: folder.into(), has_files }
     }
 
     /// A new connection.

@@ -1,7 +1,7 @@
 //! Connections to one of several servers: the one that answered last is
 //! tried first, and those made before it was lost are not used again.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
@@ -22,6 +22,8 @@ pub(super) struct Links {
     preferred: AtomicUsize,
     /// Counts losses: connections from before the last one are suspect.
     losses: AtomicU64,
+    /// Whether a server was asked in vain since one last answered.
+    is_suspect: AtomicBool,
     /// Since when no server took a connection.
     down_since: Mutex<Option<Instant>>,
 }
@@ -54,15 +56,28 @@ impl Links {
             password,
             preferred: AtomicUsize::new(0),
             losses: AtomicU64::new(0),
+            is_suspect: AtomicBool::new(false),
             down_since: Mutex::new(None),
         })
     }
 
     /// Notes that a connection was lost, and with it all that are as old.
     pub(super) fn lost(&self, linked: &Linked) {
+        self.is_suspect.store(true, Ordering::Relaxed);
         let next = linked.losses + 1;
         let (at, so) = (Ordering::Relaxed, Ordering::Relaxed);
         let _ = self.losses.compare_exchange(linked.losses, next, at, so);
+    }
+
+    /// Whether the last that was heard of the servers is that one didn't
+    /// answer.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.is_suspect.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a server answered.
+    pub(super) fn answered(&self) {
+        self.is_suspect.store(false, Ordering::Relaxed);
     }
 
     /// How long no server has taken a connection.
@@ -117,6 +132,7 @@ impl Manager for Links {
                 Err(failure) => last = self.named(failure, address),
             }
         }
+        self.is_suspect.store(true, Ordering::Relaxed);
         self.down_since.lock().get_or_insert_with(Instant::now);
         Err(last)
     }
