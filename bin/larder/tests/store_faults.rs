@@ -6,12 +6,12 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use larder_servers::{MariaDb, Postgres};
+use larder_servers::{FaultProxy, MariaDb, Mode, Postgres, S3Server};
 use rustix::process::Signal;
+use support::disk::SmallDisk;
 use support::http::{Answer, Client, image_path};
 use support::load::{Clients, is_refusal};
 use support::pictures::Photos;
@@ -21,8 +21,10 @@ use support::{Dice, Process, Server, folder, serve, tell, wait_until};
 /// Within which time after a store's return everything works again.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// A database server of one kind or the other.
+/// Where the rows are.
 enum Rows {
+    /// In this file, or in the data folder.
+    Sqlite(Option<PathBuf>),
     MariaDb(MariaDb),
     Postgres(Postgres),
 }
@@ -37,20 +39,39 @@ impl Rows {
 
     fn name(&self) -> &'static str {
         match self {
+            Self::Sqlite(_) => "SQLite",
             Self::MariaDb(_) => "MariaDB",
             Self::Postgres(_) => "PostgreSQL",
         }
     }
 
-    fn make_database(&self) -> String {
-        match self {
+    /// What names a fresh database there.
+    fn arguments(&self) -> Vec<String> {
+        let url = match self {
+            Self::Sqlite(None) => return Vec::new(),
+            Self::Sqlite(Some(file)) => format!("sqlite:{}", file.display()),
             Self::MariaDb(server) => server.make_database("larder"),
             Self::Postgres(server) => server.make_database("larder"),
+        };
+        vec!["--database".to_owned(), url]
+    }
+
+    /// Starts it again if it has ended by itself.
+    fn see_that_it_runs(&mut self) {
+        let runs = match self {
+            Self::Sqlite(_) => true,
+            Self::MariaDb(server) => server.is_running(),
+            Self::Postgres(server) => server.is_running(),
+        };
+        if !runs {
+            self.kill();
+            self.restart();
         }
     }
 
     fn kill(&mut self) {
         match self {
+            Self::Sqlite(_) => {}
             Self::MariaDb(server) => server.kill(),
             Self::Postgres(server) => server.kill(),
         }
@@ -58,6 +79,7 @@ impl Rows {
 
     fn restart(&mut self) {
         match self {
+            Self::Sqlite(_) => {}
             Self::MariaDb(server) => server.restart(),
             Self::Postgres(server) => server.restart(),
         }
@@ -65,6 +87,7 @@ impl Rows {
 
     fn signal(&self, signal: Signal) {
         match self {
+            Self::Sqlite(_) => {}
             Self::MariaDb(server) => server.signal(signal),
             Self::Postgres(server) => server.signal(signal),
         }
@@ -78,13 +101,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn start(data: &Path, arguments: &[&str]) -> Self {
+    fn start(data: &Path, arguments: &[String]) -> Self {
         let mut command = serve(data);
-        Self::ready(command.args(arguments), data)
-    }
-
-    fn ready(command: &mut Command, data: &Path) -> Self {
-        let server = Server::ready(Process::spawn(command), data);
+        command.args(arguments);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            command.env(name, S3Server::environment(name).expect("S3's key has both"));
+        }
+        let server = Server::ready(Process::spawn(&mut command), data);
         let stage = Self { server, photos: Photos::develop() };
         assert_eq!(stage.put("in memory", 1).status, 201);
         assert_eq!(stage.get("in memory").header("x-cache"), Some("miss"));
@@ -143,12 +166,16 @@ impl Stage {
 
 /// Lets clients work while `trouble` happens, and compares what is there
 /// afterwards with what they were told.
-fn under_load(rows: &mut Rows, arguments: &[&str], trouble: impl Fn(&mut Rows, &Stage) -> Instant) {
+fn under_load(
+    rows: &mut Rows,
+    blobs: Option<String>,
+    trouble: impl FnOnce(&mut Rows, &Stage) -> Instant,
+) {
     let mut dice = Dice::thrown("store faults");
     let (folder, clients) = (folder(), Clients::new());
     let data = folder.path().join("data");
-    let url = rows.make_database();
-    let arguments = [&["--database", &url], arguments].concat();
+    let mut arguments = rows.arguments();
+    arguments.extend(blobs.into_iter().flat_map(|url| ["--blobs".to_owned(), url]));
     let mut stage = Stage::start(&data, &arguments);
     let ledger = &clients.ledger;
     for key in ["in memory", "after"] {
@@ -208,7 +235,7 @@ fn assert_refused(stage: &Stage) {
 #[test]
 fn a_database_that_is_killed_and_restarted_under_load_loses_nothing() {
     for mut rows in Rows::all(&[], &[]) {
-        under_load(&mut rows, &[], |rows, stage| {
+        under_load(&mut rows, None, |rows, stage| {
             let mut back = Instant::now();
             for _ in 0..3 {
                 rows.kill();
@@ -229,7 +256,7 @@ fn a_database_that_is_killed_and_restarted_under_load_loses_nothing() {
 #[test]
 fn a_database_that_is_stopped_for_ten_seconds_holds_up_nobody_for_ever() {
     for mut rows in Rows::all(&[], &[]) {
-        under_load(&mut rows, &[], |rows, stage| {
+        under_load(&mut rows, None, |rows, stage| {
             rows.signal(Signal::STOP);
             let since = Instant::now();
             while since.elapsed() < Duration::from_secs(10) {
@@ -250,7 +277,7 @@ fn connections_that_others_took_are_waited_for() {
     let limits = (&["max_connections=6"][..], &["max_connections=8"][..]);
     for mut rows in Rows::all(limits.0, limits.1) {
         // Fewer connections than the pool would like, and many clients.
-        under_load(&mut rows, &[], |_, stage| {
+        under_load(&mut rows, None, |_, stage| {
             let (images, image) = (stage.server.images, stage.image(3));
             let path = |n: usize| image_path(&format!("many/{n}"));
             let answers: Vec<u16> = std::thread::scope(|scope| {
@@ -272,4 +299,114 @@ fn connections_that_others_took_are_waited_for() {
             Instant::now()
         });
     }
+}
+
+#[test]
+fn a_full_disk_of_the_database_refuses_changes_and_takes_them_again_when_there_is_room() {
+    let folder = folder();
+    let room = folder.path().join("rows");
+    let disk = match SmallDisk::make(room.clone(), 160) {
+        Ok(disk) => disk,
+        Err(why) => return tell(&format!("skipped: full disks: {why}")),
+    };
+    // One after the other: each has the disk for itself.
+    let starts: [fn(&Path) -> Option<Rows>; 3] = [
+        |room| Some(Rows::Sqlite(Some(room.join("larder.db")))),
+        |room| MariaDb::start_with(&[], Some(room)).map(Rows::MariaDb),
+        |room| {
+            Postgres::start_with(&["max_wal_size=8MB", "min_wal_size=2MB"], Some(room))
+                .map(Rows::Postgres)
+        },
+    ];
+    for start in starts {
+        let Some(mut rows) = start(&room) else { continue };
+        under_load(&mut rows, None, |rows, stage| {
+            disk.fill();
+            let mut stored = 0;
+            let refusal = loop {
+                let answer = stage.put("after", 2);
+                match answer.status {
+                    200 | 201 => stored += 1,
+                    _ => break answer,
+                }
+                assert!(stored < 20_000, "the disk never gets full");
+            };
+            assert!(is_refusal(&refusal), "{} {}", refusal.status, refusal.text());
+            stage.assert_memory_serves();
+            disk.free();
+            // One that gave up, as PostgreSQL does without room for its log,
+            // is started again by whoever watches over it.
+            rows.see_that_it_runs();
+            Instant::now()
+        });
+        drop(rows);
+        for entry in std::fs::read_dir(disk.path()).expect("lists").flatten() {
+            let path = entry.path();
+            let removed = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
+            removed.expect("is ours");
+        }
+    }
+}
+
+#[test]
+fn an_s3_that_fails_in_every_way_changes_nothing_and_is_used_again_when_it_is_back() {
+    let Some(s3) = S3Server::start() else { return };
+    s3.make_bucket("images");
+    let proxy = FaultProxy::start(&s3.address());
+    let url = format!("{}&timeout=1", proxy.url("images"));
+    under_load(&mut Rows::Sqlite(None), Some(url), |_, stage| {
+        let mut back = Instant::now();
+        for mode in
+            [Mode::Status(500), Mode::Status(503), Mode::HalfBody, Mode::Silence, Mode::Refuse]
+        {
+            assert!(matches!(stage.put("after", 2).status, 200 | 201));
+            proxy.set(mode);
+            let asked = Instant::now();
+            let answer = stage.get("after");
+            assert!(is_refusal(&answer), "{mode:?}: GET {} {}", answer.status, answer.text());
+            if mode != Mode::HalfBody {
+                let answer = stage.put("in memory", 3);
+                assert!(is_refusal(&answer), "{mode:?}: PUT {} {}", answer.status, answer.text());
+            }
+            assert!(asked.elapsed() < Duration::from_secs(10), "{mode:?}: refused in time");
+            // The old image is in force, and still in memory.
+            stage.assert_memory_serves();
+            proxy.set(Mode::Pass);
+            back = Instant::now();
+            stage.assert_recovers(back);
+        }
+        back
+    });
+}
+
+#[test]
+fn a_part_of_a_large_image_is_fetched_alone_and_the_whole_is_kept() {
+    let Some(s3) = S3Server::start() else { return };
+    s3.make_bucket("images");
+    let folder = folder();
+    let arguments = ["--blobs".to_owned(), s3.url("images")];
+    let stage = Stage::start(&folder.path().join("data"), &arguments);
+    let large = larder_picture::samples::photo_of_about(3_000_000, 7);
+    let mut client = stage.server.client();
+    assert_eq!(client.ask("PUT", "/images/large", &large).status, 201);
+    let mut part = |range: &str| {
+        let answer =
+            client.send("GET", "/images/large", &[("Range", range)], b"").expect("answers");
+        (answer.status, answer.header("x-cache").expect("says").to_owned(), answer.body)
+    };
+    for _ in 0..2 {
+        let expected = large[1_000_000..2_000_001].to_vec();
+        assert!(part("bytes=1000000-2000000") == (206, "miss".to_owned(), expected));
+    }
+    assert!(part("bytes=-5") == (206, "miss".to_owned(), large[large.len() - 5..].to_vec()));
+    for source in ["miss", "hit"] {
+        let answer = stage.get("large");
+        assert_eq!(answer.header("x-cache"), Some(source));
+        assert!(answer.body == large);
+    }
+    assert!(part("bytes=0-0") == (206, "hit".to_owned(), large[..1].to_vec()));
 }

@@ -92,6 +92,11 @@ impl Postgres {
         self.server = Some(server);
     }
 
+    /// Whether it answers.
+    pub fn is_running(&self) -> bool {
+        self.try_execute("SELECT 1").is_ok()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()

@@ -83,3 +83,46 @@ impl Disk {
         Self::mount(copy).expect("what a power cut leaves can be mounted")
     }
 }
+
+/// A disk in memory that is quickly full, unmounted when this is dropped.
+pub(crate) struct SmallDisk(Mounted);
+
+impl SmallDisk {
+    /// A new one at `folder`. An error says why this machine can have none.
+    pub(crate) fn make(folder: PathBuf, megabytes: u32) -> Result<Self, String> {
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let size = format!("size={megabytes}m,mode=777,nosuid,nodev,noexec");
+        let words: [&std::ffi::OsStr; 6] = [
+            "-t".as_ref(),
+            "tmpfs".as_ref(),
+            "-o".as_ref(),
+            size.as_ref(),
+            "none".as_ref(),
+            folder.as_ref(),
+        ];
+        command("mount", words)?;
+        Ok(Self(Mounted(folder)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.0
+    }
+
+    /// Takes all room, however others fight for it.
+    pub(crate) fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.filler()).expect("a file can be made");
+        for piece in [1 << 20, 1 << 14, 1 << 12] {
+            while file.write_all(&vec![0; piece]).is_ok() {}
+        }
+    }
+
+    /// Gives the room back.
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.filler()).expect("it was filled");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+}
