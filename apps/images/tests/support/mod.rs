@@ -10,8 +10,10 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use larder_blobs::BlobsUrl;
 use larder_images::{Config, Settings};
 use larder_picture::{Format, samples};
+use larder_sql::DatabaseUrl;
 use larder_web::{Access, Limits, Shutdown, WebConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -19,6 +21,10 @@ use tokio::task::JoinHandle;
 pub struct TestApp {
     pub address: SocketAddr,
     pub folder: tempfile::TempDir,
+    /// Where its rows and blobs are, if not in the folder.
+    pub stores: (Option<DatabaseUrl>, Option<BlobsUrl>),
+    /// Where the S3 server keeps its blobs, if they are in S3.
+    bucket: Option<std::path::PathBuf>,
     shutdown: Shutdown,
     running: JoinHandle<Result<(), larder_images::Error>>,
 }
@@ -76,13 +82,19 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = config(folder.path());
         change(&mut config);
+        let stores = (config.database.clone(), config.blobs.clone());
+        let bucket = config.blobs.as_ref().and_then(|url| {
+            let name = url.to_string();
+            let name = name.strip_prefix("s3://")?.split(['/', '?']).next()?;
+            Some(larder_servers::s3()?.root().join(name))
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::default();
         let web = WebConfig { hosts: vec![], access, limits: Limits::default() };
         let running =
             tokio::spawn(larder_images::run(config, web, listener, shutdown.clone(), |_| {}));
-        Self { address, folder, shutdown, running }
+        Self { address, folder, stores, bucket, shutdown, running }
     }
 
     /// Ends it as Ctrl-C does.
@@ -166,13 +178,17 @@ impl TestApp {
         self.call("POST", path, &[("content-type", &kind)], body).await
     }
 
-    /// Files in the store's folder of blobs.
+    /// Blobs in the store.
     pub fn blobs(&self) -> usize {
-        count_files(&self.folder.path().join("data/blobs"))
+        count_blobs(self.bucket.as_deref().unwrap_or(&self.folder.path().join("data/blobs")))
     }
 
     /// Waits until the collector has left this many blobs.
     pub async fn until_blobs(&self, expected: usize) {
+        if self.bucket.is_some() {
+            // It leaves them for a minute there, for readers elsewhere.
+            return;
+        }
         let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
         while self.blobs() != expected {
             assert!(
@@ -186,9 +202,14 @@ impl TestApp {
     }
 }
 
-fn count_files(folder: &Path) -> usize {
+/// Files below a folder that are named like blobs: a hash, a point, a number.
+fn count_blobs(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).expect("lists").flatten();
-    entries.map(|e| if e.path().is_dir() { count_files(&e.path()) } else { 1 }).sum()
+    let count = |entry: std::fs::DirEntry| match entry.path().is_dir() {
+        true => count_blobs(&entry.path()),
+        false => usize::from(entry.file_name().len() == 64 + 1 + 16),
+    };
+    entries.map(count).sum()
 }
 
 /// A small picture, another one for each number.

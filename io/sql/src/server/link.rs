@@ -421,7 +421,9 @@ pub(super) fn failure(error: sqlx::Error) -> Failure {
         sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) => {
             (Final, Error::Statement(text))
         }
-        sqlx::Error::Configuration(_) => (Final, refused(text)),
+        sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => (Final, refused(text)),
+        // A server that isn't the right one won't be a moment later.
+        sqlx::Error::Io(_) if text.contains("invalid peer certificate") => (Final, refused(text)),
         _ => (Lost, Error::Unavailable(text)),
     };
     Failure { kind, error }
