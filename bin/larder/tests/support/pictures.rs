@@ -13,6 +13,11 @@ impl Photos {
         Self([2_500, 20_000, 300_000].map(|bytes| photo_of_about(bytes, bytes as u64)).to_vec())
     }
 
+    /// Photos that were made elsewhere.
+    pub(crate) fn of(photos: Vec<Vec<u8>>) -> Self {
+        Self(photos)
+    }
+
     /// A photo with a stamp; mostly small ones.
     pub(crate) fn stamped(&self, dice: usize, stamp: &str) -> Vec<u8> {
         let size = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2][dice % 10];
