@@ -6,6 +6,7 @@
 mod link;
 mod pool;
 
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use deadpool::managed::{Object, Pool, PoolError, Timeouts};
@@ -29,6 +30,32 @@ pub(crate) struct Server {
     pool: Pool<Links>,
     dialect: Dialect,
     timeout: Duration,
+}
+
+/// A connection that somebody uses. One that is left in an unknown state is
+/// closed at once: in the pool its transaction would go on holding rows.
+struct Held(Option<Object<Links>>);
+
+impl Deref for Held {
+    type Target = Linked;
+
+    fn deref(&self) -> &Linked {
+        self.0.as_ref().expect("only its drop takes it")
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Linked {
+        self.0.as_mut().expect("only its drop takes it")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(linked) = self.0.take_if(|linked| linked.in_use) {
+            drop(Object::take(linked));
+        }
+    }
 }
 
 /// How a transaction begins.
@@ -70,7 +97,7 @@ impl Server {
             match server.acquire(Duration::from_secs(2)).await {
                 Ok(linked) => {
                     drop(linked);
-                    server.check_encoding(url).await?;
+                    server.check_settings(url).await?;
                     return Ok(server);
                 }
                 Err(Error::Unavailable(reason)) if started.elapsed() < OPENING => {
@@ -88,22 +115,32 @@ impl Server {
         }
     }
 
-    /// Text must be UTF-8 in the database too, or keys couldn't be stored.
-    async fn check_encoding(&self, url: &ServerUrl) -> Result<()> {
-        if self.dialect != Dialect::Postgres {
-            return Ok(());
-        }
-        let rows = self.query("SELECT current_setting('server_encoding')".into(), vec![]).await?;
-        match rows.first().map(|row| row.get::<String>(0)).transpose()?.as_deref() {
-            Some("UTF8") => Ok(()),
-            other => Err(Error::Open {
+    /// Looks for settings of the server that break promises of ours.
+    async fn check_settings(&self, url: &ServerUrl) -> Result<()> {
+        let setting = match self.dialect {
+            Dialect::Postgres => "SELECT current_setting('server_encoding')",
+            _ => "SELECT CAST(@@global.innodb_flush_log_at_trx_commit AS CHAR)",
+        };
+        let rows = self.query(setting.into(), vec![]).await?;
+        let found = rows.first().map(|row| row.get::<String>(0)).transpose()?.unwrap_or_default();
+        match self.dialect {
+            // Keys couldn't be stored.
+            Dialect::Postgres if found != "UTF8" => Err(Error::Open {
                 target: url.to_string(),
                 reason: format!(
-                    "its encoding is {}, it must be UTF8: make the database with ENCODING 'UTF8' \
-                     TEMPLATE template0",
-                    other.unwrap_or("unknown")
+                    "its encoding is {found}, it must be UTF8: make the database with ENCODING \
+                     'UTF8' TEMPLATE template0"
                 ),
             }),
+            Dialect::MySql if found != "1" => {
+                tracing::warn!(
+                    database = %url,
+                    "innodb_flush_log_at_trx_commit is {found}: a power cut at the server takes back \
+                     changes that were acknowledged; set it to 1"
+                );
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -215,7 +252,7 @@ impl Server {
     fn perform<T, E>(
         &self,
         handle: &Handle,
-        mut linked: Object<Links>,
+        mut linked: Held,
         kind: Kind,
         work: &mut dyn FnMut(&mut dyn Connection) -> Result<T, E>,
     ) -> Ended<T, E>
@@ -290,7 +327,7 @@ impl Server {
         }
     }
 
-    fn failed<T, E: From<Error>>(&self, linked: &Object<Links>, failure: Failure) -> Ended<T, E> {
+    fn failed<T, E: From<Error>>(&self, linked: &Linked, failure: Failure) -> Ended<T, E> {
         if failure.kind == FailureKind::Lost {
             self.pool.manager().lost(linked);
         }
@@ -301,14 +338,14 @@ impl Server {
     }
 
     /// A connection, from the pool or new.
-    async fn acquire(&self, timeout: Duration) -> Result<Object<Links>> {
+    async fn acquire(&self, timeout: Duration) -> Result<Held> {
         let started = Instant::now();
         let mut wait = BACKOFF[0];
         loop {
             let left = timeout.saturating_sub(started.elapsed()).max(BACKOFF[0]);
             let timeouts = Timeouts { wait: Some(left), create: Some(left), recycle: None };
             let error = match self.pool.timeout_get(&timeouts).await {
-                Ok(linked) => return Ok(linked),
+                Ok(linked) => return Ok(Held(Some(linked))),
                 Err(PoolError::Backend(error @ Error::Unavailable(_))) => error,
                 Err(PoolError::Backend(error)) => return Err(error),
                 Err(PoolError::Timeout(deadpool::managed::TimeoutType::Wait)) => {

@@ -54,10 +54,15 @@ impl SessionLock {
     }
 }
 
-/// Waits inside the server: for a lock, for the next statement of a
-/// transaction whose client is silent. In seconds.
-const LOCK_WAIT: u32 = 5;
+/// How long the server waits for the next statement of a transaction whose
+/// client is silent, in seconds.
 const IDLE_IN_TRANSACTION: u32 = 60;
+
+/// How long a statement may wait for a lock, in whole seconds: well below the
+/// time after which the server is taken for dead.
+fn lock_wait(url: &ServerUrl) -> u64 {
+    (url.timeout.as_secs() / 2).max(1)
+}
 
 impl Link {
     /// Connects to one address and sets the session up.
@@ -78,8 +83,9 @@ impl Link {
                          STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION,\
                          ERROR_FOR_DIVISION_BY_ZERO';
                      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
-                     SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT};
+                     SET SESSION innodb_lock_wait_timeout = {};
                      SELECT GET_LOCK('{}', 0)",
+                    lock_wait(url),
                     lock.name()
                 ))
                 .await?;
@@ -90,11 +96,12 @@ impl Link {
                 let mut link = Self::Postgres(options.connect().await.map_err(failure)?);
                 // Acknowledged means on disk, whatever the server's default is.
                 link.batch(&format!(
-                    "SET lock_timeout = '{LOCK_WAIT}s';
+                    "SET lock_timeout = '{}s';
                      SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}s';
                      SELECT set_config('synchronous_commit', 'on', false)
                          WHERE current_setting('synchronous_commit') = 'off';
                      SELECT pg_advisory_lock({})",
+                    lock_wait(url),
                     lock.0
                 ))
                 .await?;

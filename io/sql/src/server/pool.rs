@@ -138,9 +138,7 @@ impl Manager for Links {
     }
 
     async fn recycle(&self, linked: &mut Linked, _: &Metrics) -> RecycleResult<Error> {
-        if linked.in_use {
-            Err(RecycleError::message("its last user went away"))
-        } else if linked.losses != self.losses.load(Ordering::Relaxed) {
+        if linked.losses != self.losses.load(Ordering::Relaxed) {
             Err(RecycleError::message("others as old were lost"))
         } else {
             Ok(())
