@@ -4,7 +4,7 @@
 mod holds;
 mod samples;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_blobs::BlobId;
 use larder_clock::Timestamp;
@@ -37,6 +37,10 @@ const PARTS: i64 = 64;
 const COLUMNS: &str =
     "\"key\", version, location, type, size, width, height, frames, created_at, updated_at";
 
+/// How long changes of an earlier run may go on: longer than a server keeps a
+/// transaction whose client is gone.
+const PREDECESSORS: Duration = Duration::from_secs(90);
+
 /// How long the statements that touch all images may take.
 const ALL: Duration = Duration::from_secs(600);
 
@@ -66,7 +70,30 @@ impl Store {
     /// The store in `database`, its tables brought up to date.
     pub async fn open(database: Database) -> Result<Self> {
         database.migrate("images", MIGRATIONS).await?;
-        Ok(Self { database })
+        let store = Self { database };
+        store.outwait_predecessors().await?;
+        Ok(store)
+    }
+
+    /// Waits for changes of programs that are gone. 1. One sends a commit and
+    /// is killed. 2. We start, read what the rows say, and remember it or
+    /// remove a blob that none names. 3. The server gets to that commit. Each
+    /// change that can still be committed holds a row of the totals.
+    async fn outwait_predecessors(&self) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let work = |rows: &mut dyn Connection| {
+                let lock = rows.dialect().for_update();
+                rows.query(&format!("SELECT id FROM totals ORDER BY id{lock}"), &[])?;
+                Ok(())
+            };
+            match self.database.write(work).await {
+                Err(Error::Unavailable(error)) if started.elapsed() < PREDECESSORS => {
+                    tracing::warn!(%error, "waiting for changes of an earlier run to end");
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// The name by which these rows know their blobs and no others: made once,

@@ -224,3 +224,40 @@ fn blake3_of(client: u64, step: u64) -> u64 {
     let hash = blake3::hash(&[client.to_le_bytes(), step.to_le_bytes()].concat());
     u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes"))
 }
+
+/// A commit that is on its way while its program is gone, here as one that is
+/// held back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_starts_waits_for_the_changes_of_the_last_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in on_every_engine(folder.path(), "predecessors") {
+        if matches!(url, DatabaseUrl::Sqlite(_)) {
+            // There a commit ends with its program.
+            continue;
+        }
+        let last = open_at(url.clone()).await;
+        let (commit, wait) = std::sync::mpsc::channel::<()>();
+        let (began, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+        let changing = tokio::spawn({
+            let database = last.database.clone();
+            let work = move |rows: &mut dyn Connection| -> Result<()> {
+                put(rows, &new_image("a", 1, 1))?;
+                let _ = began.send(());
+                let _ = wait.recv();
+                Ok(())
+            };
+            async move { database.write(work).await }
+        });
+        has_begun.recv().await.expect("begins");
+        let starting = tokio::spawn(open_at(url));
+        // It reads nothing before the change has ended.
+        for _ in 0..50 {
+            assert!(!starting.is_finished());
+            last.totals().await.expect("others read on");
+        }
+        commit.send(()).expect("the change waits");
+        let next = starting.await.expect("starts");
+        assert_eq!(next.totals().await.expect("reads"), (1, 1));
+        changing.await.expect("runs").expect("is committed");
+    }
+}

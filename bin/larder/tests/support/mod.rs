@@ -10,6 +10,7 @@ pub(crate) mod load;
 pub(crate) mod pictures;
 pub(crate) mod verify;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use larder_servers::Place;
 use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use http::{Answer, Client};
@@ -156,6 +158,13 @@ pub(crate) fn serve(folder: &Path) -> Command {
     let mut command = larder();
     command.args(["serve", "--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"]);
     command.args(["--min-free", "0", "--data"]).arg(folder);
+    // Rows and blobs are where `LARDER_TEST_STORES` says, at each start of one
+    // folder in the same place.
+    static PLACES: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
+    let mut places = PLACES.lock().expect("nobody panics with it");
+    let place = places.entry(folder.into()).or_insert_with(Place::chosen);
+    command.args(place.database.iter().flat_map(|url| ["--database", url]));
+    command.args(place.blobs.iter().flat_map(|url| ["--blobs", url]));
     command
 }
 

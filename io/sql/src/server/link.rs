@@ -77,13 +77,15 @@ impl Link {
                 let options = mysql_options(url, password, address);
                 let mut link = Self::MySql(options.connect().await.map_err(failure)?);
                 // Standard quoting, so that one statement serves all engines;
-                // what doesn't fit is an error, not cut.
+                // what doesn't fit is an error, not cut. MySQL skips what is
+                // in the comment, MariaDB doesn't.
                 link.batch(&format!(
                     "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,\
                          STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION,\
                          ERROR_FOR_DIVISION_BY_ZERO';
                      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
-                     SET SESSION innodb_lock_wait_timeout = {};
+                     SET SESSION innodb_lock_wait_timeout = {}
+                         /*M! , SESSION idle_transaction_timeout = {IDLE_IN_TRANSACTION} */;
                      SELECT GET_LOCK('{}', 0)",
                     lock_wait(url),
                     lock.name()
