@@ -3,6 +3,7 @@
 //! what is shipped.
 
 mod faults;
+mod garage;
 mod mariadb;
 mod postgres;
 mod process;

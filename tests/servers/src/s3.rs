@@ -1,5 +1,5 @@
-//! An S3 server on a free port: `s3s-fs`, whose buckets are folders. Never
-//! touches anything outside its own temporary folder.
+//! An S3 server on a free port: `s3s-fs`, whose buckets are folders, or in the
+//! long tests Garage. Never touches anything outside its own temporary folder.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::garage;
 use crate::process::{Supervised, empty_log, free_port};
 
 /// How long it may take to come up on a busy machine.
@@ -35,8 +36,12 @@ impl S3Server {
     /// # Panics
     /// It doesn't come up.
     pub fn start() -> Option<Self> {
-        let Some(program) = find() else {
-            eprintln!("skipped: S3: s3s-fs is not installed");
+        let (found, name) = match garage::is_chosen() {
+            true => (garage::find(), "garage"),
+            false => (find(), "s3s-fs"),
+        };
+        let Some(program) = found else {
+            eprintln!("skipped: S3: {name} is not installed");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
@@ -63,9 +68,13 @@ impl S3Server {
 
     /// The variables that hold the key, for whoever asks for them by name.
     pub fn environment(name: &str) -> Option<String> {
+        let (id, secret) = match garage::is_chosen() {
+            true => (garage::ACCESS_KEY, garage::SECRET_KEY),
+            false => (Self::ACCESS_KEY, Self::SECRET_KEY),
+        };
         match name {
-            "AWS_ACCESS_KEY_ID" => Some(Self::ACCESS_KEY.into()),
-            "AWS_SECRET_ACCESS_KEY" => Some(Self::SECRET_KEY.into()),
+            "AWS_ACCESS_KEY_ID" => Some(id.into()),
+            "AWS_SECRET_ACCESS_KEY" => Some(secret.into()),
             _ => None,
         }
     }
@@ -75,6 +84,9 @@ impl S3Server {
     /// # Panics
     /// It is there already.
     pub fn make_bucket(&self, name: &str) {
+        if garage::is_chosen() {
+            return garage::make_bucket(&self.program, self.folder.path(), name);
+        }
         std::fs::create_dir(self.root().join(name)).expect("makes a bucket");
     }
 
@@ -106,6 +118,9 @@ impl S3Server {
 
 /// Starts the program and waits until it takes connections.
 fn launch(program: &Path, folder: &Path, port: u16) -> Supervised {
+    if garage::is_chosen() {
+        return garage::launch(program, folder, port);
+    }
     let mut command = Command::new(program);
     command
         .args(["--host", "127.0.0.1", "--port", &port.to_string()])

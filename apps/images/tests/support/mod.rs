@@ -185,7 +185,7 @@ impl TestApp {
 
     /// Waits until the collector has left this many blobs.
     pub async fn until_blobs(&self, expected: usize) {
-        if self.bucket.is_some() {
+        if self.stores.1.is_some() {
             // It leaves them for a minute there, for readers elsewhere.
             return;
         }
