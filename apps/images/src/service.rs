@@ -402,16 +402,30 @@ fn tier_key(key: &ImageKey, part: &str) -> Key {
 /// or more, or more than the memory holds.
 async fn load(images: Images, key: ImageKey, leave_from: u64) -> Result<Option<Content>> {
     let Shared { store, blobs, tier, .. } = &*images.shared;
+    let leave_from = leave_from.min(tier.cache_stats().capacity_bytes);
     let mut missing = None;
     for _ in 0..RELOADS {
-        let read = store.image(&key).await.map_err(|error| images.noted(error))?;
-        let Some(image) = read else { return Ok(None) };
-        if image.size >= leave_from.min(tier.cache_stats().capacity_bytes) {
-            return Ok(Some(Content::original(image, None)));
-        }
+        let found = match blobs.as_files().cloned() {
+            // One trip for the row and the bytes.
+            Some(files) => {
+                let read = move |image: &Image| {
+                    (image.size < leave_from).then(|| files.get_blocking(&image.location))
+                };
+                store.image_then(&key, read).await
+            }
+            None => store.image(&key).await.map(|image| image.map(|image| (image, None))),
+        };
+        let Some((image, bytes)) = found.map_err(|error| images.noted(error))? else {
+            return Ok(None);
+        };
+        let bytes = match bytes {
+            Some(bytes) => bytes,
+            None if image.size < leave_from => blobs.get(&image.location).await,
+            None => return Ok(Some(Content::original(image, None))),
+        };
         // 1. we read the row; 2. a write replaced it; 3. the collector removed
         // the old blob; 4. we look for it: the row tells which it is now.
-        match blobs.get(&image.location).await {
+        match bytes {
             Ok(bytes) if bytes.len() as u64 == image.size => {
                 return Ok(Some(Content::original(image, Some(bytes))));
             }

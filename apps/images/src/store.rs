@@ -123,6 +123,23 @@ impl Store {
         self.database.query_one(sql, vec![text(key)]).await?.map(|row| image(&row)).transpose()
     }
 
+    /// The image under `key`, and what `then` makes of it on a thread that may
+    /// block.
+    pub async fn image_then<T: Send + 'static>(
+        &self,
+        key: &ImageKey,
+        then: impl FnOnce(&Image) -> T + Send + 'static,
+    ) -> Result<Option<(Image, T)>> {
+        let sql = format!("SELECT {COLUMNS} FROM images WHERE \"key\" = ?");
+        let then = move |row: Option<Row>| {
+            let Some(row) = row else { return Ok(None) };
+            let image = image(&row)?;
+            let made = then(&image);
+            Ok(Some((image, made)))
+        };
+        self.database.query_one_then(sql, vec![text(key)], then).await?
+    }
+
     /// Stores an image under its key. Where a live blob has the same bytes,
     /// that one is used, and the caller removes the one it put.
     pub async fn put(&self, new: NewImage) -> Result<Uploaded> {

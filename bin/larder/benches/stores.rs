@@ -183,7 +183,7 @@ fn main() {
                 }
                 _ => None,
             };
-            pair(&format!("{rows}, {blobs}"), rounds, quick, [served, alone], buckets);
+            pair(&format!("{rows}, {blobs}"), rounds, quick, [served, alone], buckets.as_ref());
         }
     }
 }
@@ -210,11 +210,11 @@ fn pair(
     rounds: usize,
     quick: bool,
     [served, alone]: [String; 2],
-    buckets: Option<(String, String)>,
+    buckets: Option<&(String, String)>,
 ) {
     let folder = folder();
     let data = folder.path().join("served");
-    let server = start(&data, &served, buckets.as_ref().map(|(served, _)| served.as_str()));
+    let server = start(&data, &served, buckets.map(|(served, _)| served.as_str()));
     // The tables of the other place are made by a server that ends again.
     let other = folder.path().join("alone");
     drop(start(&other, &alone, None));
@@ -225,7 +225,7 @@ fn pair(
     };
     let url = url.parse().expect("a URL");
     let database = runtime.block_on(Database::open(&Config { url, readers: 8 })).expect("opens");
-    let s3 = buckets.as_ref().map(|(_, bucket)| {
+    let s3 = buckets.map(|(_, bucket)| {
         let url = bucket.parse().expect("a URL");
         let opening = larder_blobs::open(&url, &other, false, &S3Server::environment);
         runtime.block_on(opening).expect("opens")

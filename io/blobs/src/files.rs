@@ -48,9 +48,25 @@ impl Files {
         Ok(Self { root: root.into(), temporary: temporary.into() })
     }
 
+    /// The whole blob, read on this thread, which may block.
+    ///
+    /// # Errors
+    /// As [`BlobStore::get`].
+    pub fn get_blocking(&self, id: &BlobId) -> Result<Bytes> {
+        read_whole(&self.path(id)).map_err(failed("read", *id))
+    }
+
     fn path(&self, id: &BlobId) -> PathBuf {
         self.root.join(id.to_string())
     }
+}
+
+fn read_whole(path: &Path) -> io::Result<Bytes> {
+    let mut file = File::open(path)?;
+    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut bytes = Vec::with_capacity(len);
+    file.read_to_end(&mut bytes)?;
+    Ok(Bytes::from(bytes))
 }
 
 /// For `map_err`: a file that isn't there is a blob that isn't there.
@@ -75,17 +91,12 @@ impl BlobStore for Files {
     }
 
     fn get<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<Bytes>> {
-        let (id, path) = (*id, self.path(id));
-        Box::pin(blocking(move || {
-            let read = || {
-                let mut file = File::open(&path)?;
-                let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-                let mut bytes = Vec::with_capacity(len);
-                file.read_to_end(&mut bytes)?;
-                Ok(Bytes::from(bytes))
-            };
-            read().map_err(failed("read", id))
-        }))
+        let (id, files) = (*id, self.clone());
+        Box::pin(blocking(move || files.get_blocking(&id)))
+    }
+
+    fn as_files(&self) -> Option<&Files> {
+        Some(self)
     }
 
     fn stream<'a>(

@@ -121,6 +121,12 @@ pub trait BlobStore: Send + Sync {
     /// The whole blob.
     fn get<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<Bytes>>;
 
+    /// The store as files of this machine, if it is that: those can be read
+    /// on a thread that may block and is there already.
+    fn as_files(&self) -> Option<&Files> {
+        None
+    }
+
     /// The bytes in `range`, which must lie in the blob, a piece at a time.
     /// The stream ends with an error where bytes are missing, never silently;
     /// it doesn't compare the hash, which a part of a blob can't tell.

@@ -150,7 +150,8 @@ impl Spooled {
         self.len
     }
 
-    /// Looks at the bytes from their beginning, on a thread that may block.
+    /// Looks at the bytes from their beginning, on a thread that may block
+    /// unless they are in memory, and few.
     ///
     /// # Errors
     /// The file can't be read. What `look` finds is its own matter.
@@ -158,13 +159,15 @@ impl Spooled {
         self,
         look: impl FnOnce(&mut Reader, u64) -> T + Send + 'static,
     ) -> Result<(Self, T)> {
+        let is_in_memory = self.in_memory().is_some();
         let mut spooled = self;
-        blocking(move || {
+        let work = move || {
             spooled.rewind()?;
             let seen = look(&mut spooled.reader, spooled.len);
             Ok((spooled, seen))
-        })
-        .await
+        };
+        // The trip to another thread would cost more than the look.
+        if is_in_memory { work() } else { blocking(work).await }
     }
 
     /// All of the bytes, if they are in memory.

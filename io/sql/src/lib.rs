@@ -230,6 +230,29 @@ impl Database {
         Ok(self.query(sql, parameters).await?.into_iter().next())
     }
 
+    /// At most one row of one statement, handed to `then` on a thread that may
+    /// block: on an embedded database the one that has read it, so that what
+    /// is read next from this machine costs no other trip.
+    ///
+    /// # Errors
+    /// As the statement's execution.
+    pub async fn query_one_then<T: Send + 'static>(
+        &self,
+        sql: impl Into<String>,
+        parameters: Vec<Value>,
+        then: impl FnOnce(Option<Row>) -> T + Send + 'static,
+    ) -> Result<T> {
+        let sql = sql.into();
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.query_one_then(sql, parameters, then).await,
+            Engine::Server(server) => {
+                let row = server.query(sql, parameters).await?.into_iter().next();
+                let then = tokio::task::spawn_blocking(move || then(row));
+                then.await.map_err(|_| Error::Unavailable("a read panicked".into()))
+            }
+        }
+    }
+
     /// Reads with several statements in one consistent view. `work` may be
     /// run more than once; only what its last run returned counts.
     ///

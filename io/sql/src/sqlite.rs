@@ -84,6 +84,18 @@ impl Sqlite {
         self.with_reader(move |connection| Statements { connection }.query(&sql, &parameters)).await
     }
 
+    pub(crate) async fn query_one_then<T: Send + 'static>(
+        &self,
+        sql: String,
+        parameters: Vec<Value>,
+        then: impl FnOnce(Option<Row>) -> T + Send + 'static,
+    ) -> Result<T> {
+        let work = move |connection: &rusqlite::Connection| {
+            Statements { connection }.query_one(&sql, &parameters).map(then)
+        };
+        self.with_reader(work).await
+    }
+
     async fn with_reader<T, E>(
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, E> + Send + 'static,

@@ -393,7 +393,7 @@ fn from_mysql(row: &sqlx::mysql::MySqlRow) -> Result<Row, Failure> {
         let kind = row.column(column).type_info().name().to_owned();
         let decoded = match kind.as_str() {
             "BIGINT UNSIGNED" | "INT UNSIGNED" => {
-                <u64 as Decode<MySql>>::decode(raw).map(|number| Value::from(number))
+                <u64 as Decode<MySql>>::decode(raw).map(Value::from)
             }
             "BIGINT" | "INT" | "SMALLINT" | "TINYINT" | "BOOLEAN" => {
                 <i64 as Decode<MySql>>::decode(raw).map(Value::Integer)
@@ -417,6 +417,7 @@ fn from_mysql(row: &sqlx::mysql::MySqlRow) -> Result<Row, Failure> {
 }
 
 /// Tells failures apart.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(super) fn failure(error: sqlx::Error) -> Failure {
     use FailureKind::{Final, Lost};
     let text = error.to_string();
