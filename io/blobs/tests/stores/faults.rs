@@ -79,7 +79,7 @@ async fn a_store_that_does_not_work_is_said_to_be_unavailable_until_it_works() {
 
 #[tokio::test]
 async fn a_few_failures_are_nobody_elses_business() {
-    let Some(stage) = Disturbed::open().await else { return };
+    let Some(stage) = Disturbed::open_for(4).await else { return };
     let store = &*stage.store;
     let before = stage.proxy.requests();
     stage.disturb(Mode::FailNext(2));
@@ -102,7 +102,7 @@ async fn a_few_failures_are_nobody_elses_business() {
 
 #[tokio::test]
 async fn a_connection_that_went_dead_is_given_up_in_time_for_another_one() {
-    let Some(stage) = Disturbed::open().await else { return };
+    let Some(stage) = Disturbed::open_for(4).await else { return };
     let store = &*stage.store;
     let bytes = bytes(50_000);
     stage.disturb(Mode::SilenceNext(1));
@@ -144,7 +144,7 @@ async fn a_body_that_breaks_off_is_never_taken_for_the_whole() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_off_goes_on_where_it_stopped() {
-    let Some(stage) = Disturbed::open().await else { return };
+    let Some(stage) = Disturbed::open_for(4).await else { return };
     let bytes = bytes(2_000_000);
     let id = put(&*stage.store, &bytes).await.expect("puts");
     for mode in [Mode::HalfBody, Mode::Silence] {

@@ -63,11 +63,17 @@ pub struct Disturbed {
 impl Disturbed {
     /// With a store that may say nothing for one second.
     pub async fn open() -> Option<Self> {
+        Self::open_for(1).await
+    }
+
+    /// With a store that may say nothing for so many seconds: long enough that
+    /// a busy machine doesn't look like a silent store.
+    pub async fn open_for(seconds: u32) -> Option<Self> {
         let server = S3Server::start()?;
         server.make_bucket("bucket");
         let proxy = FaultProxy::start(&server.address());
         let folder = tempfile::tempdir().expect("a folder");
-        let url = format!("{}&timeout=1", proxy.url("bucket"));
+        let url = format!("{}&timeout={seconds}", proxy.url("bucket"));
         let store = open_s3(&url, folder.path()).await.expect("opens");
         Some(Self { store, proxy, server, folder })
     }
