@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use larder_servers::{MariaDb, Postgres, free_port, mariadb, postgres};
-use larder_sql::{Config, Connection, Database, Error, Result};
+use larder_sql::{Config, Connection, Database, Error, Migration, Result};
 
 async fn open(url: &str) -> Result<Database> {
     let url = url.parse().expect("a URL");
@@ -142,6 +142,36 @@ async fn a_password_may_be_in_a_file() {
         let without = url.replace(":pass%2Fword%401@", "@");
         let with = format!("{without}?password-file={}", file.display());
         assert!(open(&with).await.is_ok());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ordinary_user_of_one_database_is_enough() {
+    const TABLE: &[Migration] =
+        &[Migration { version: 1, name: "one", sql: "CREATE TABLE one (n {number})" }];
+    let mut urls = Vec::new();
+    if let Some(server) = mariadb() {
+        server.execute(
+            "CREATE DATABASE ordinary; CREATE USER app@'127.0.0.1' IDENTIFIED BY 'word';
+             GRANT ALL ON ordinary.* TO app@'127.0.0.1'",
+        );
+        urls.push(format!("mariadb://app:word@{}/ordinary", server.address()));
+    }
+    if let Some(server) = postgres() {
+        server.execute("CREATE ROLE app LOGIN PASSWORD 'word'");
+        server.execute("CREATE DATABASE ordinary OWNER app");
+        server.execute("CREATE DATABASE foreign_one");
+        urls.push(format!("postgres://app:word@{}/ordinary", server.address()));
+        let foreign = format!("postgres://app:word@{}/foreign_one", server.address());
+        let database = open(&foreign).await.expect("everybody may connect");
+        let refused = database.migrate("app", TABLE).await.expect_err("is not allowed");
+        assert!(refused.to_string().contains("permission denied"), "{refused}");
+    }
+    for url in urls {
+        let database = open(&url).await.expect("opens");
+        database.migrate("app", TABLE).await.expect("makes its tables");
+        let insert = |c: &mut dyn Connection| c.execute("INSERT INTO one (n) VALUES (1)", &[]);
+        assert_eq!(database.write(insert).await.expect("writes"), 1);
     }
 }
 

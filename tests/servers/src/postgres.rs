@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::process::{Supervised, empty_log, find_program, free_port};
@@ -144,9 +144,9 @@ impl Postgres {
     pub fn signal(&self, signal: Signal) {
         let server = self.server.as_ref().expect("it runs");
         for child in children(server.pid().as_raw_pid()) {
-            if let Some(child) = rustix::process::Pid::from_raw(child) {
+            if let Some(child) = Pid::from_raw(child) {
                 // One that has just ended needs no signal.
-                let _ = rustix::process::kill_process(child, signal);
+                let _ = kill_process(child, signal);
             }
         }
         server.signal(signal);
@@ -159,6 +159,15 @@ impl Postgres {
         }
         if let Some(mut server) = self.server.take() {
             server.kill();
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Or it would wait for its clients to leave.
+        if let Some(server) = &self.server {
+            let _ = kill_process(server.pid(), Signal::INT);
         }
     }
 }

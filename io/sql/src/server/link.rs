@@ -474,7 +474,7 @@ fn postgres_failure(code: &str, text: String) -> (FailureKind, Error) {
         "40001" | "40P01" | "55P03" => (Met, Error::Conflict),
         "53100" => (Final, Error::DiskFull),
         // Invalid login, unknown database.
-        "28000" | "28P01" | "3D000" | "42501" => (Final, refused(text)),
+        "28000" | "28P01" | "3D000" => (Final, refused(text)),
         // A read-only transaction: it became a replica.
         "25006" | "58030" => (Lost, Error::Unavailable(text)),
         _ if code.starts_with("23") => (Final, Error::Constraint(text)),
