@@ -279,51 +279,44 @@ impl Server {
             return self.failed(&linked, failure);
         }
         let result = work(&mut session);
-        let failed = session.failed.take();
-        let undo = |session: &mut Session<'_>| match begin {
-            Some(_) => session.batch("ROLLBACK").is_ok(),
-            None => true,
-        };
-        match (result, failed) {
+        let ended = match (result, session.failed.take()) {
             (_, Some(failure)) if failure.kind == FailureKind::Lost => {
-                self.failed(&linked, failure)
+                return self.failed(&linked, failure);
             }
-            (_, Some(failure)) if failure.kind == FailureKind::Met => {
-                let undone = undo(&mut session);
-                linked.in_use = !undone;
-                Ended::Again(failure)
-            }
-            (Err(error), _) => {
-                let undone = undo(&mut session);
-                linked.in_use = !undone;
-                Ended::Done(Err(error))
-            }
+            (_, Some(failure)) if failure.kind == FailureKind::Met => Ended::Again(failure),
+            (Err(error), _) => Ended::Done(Err(error)),
             // PostgreSQL would take back all of it and call that a success.
-            (Ok(_), Some(failure)) if begin.is_some() => {
-                let undone = undo(&mut session);
-                linked.in_use = !undone;
-                Ended::Done(Err(failure.error.into()))
-            }
+            (Ok(_), Some(failure)) if begin.is_some() => Ended::Done(Err(failure.error.into())),
             (Ok(value), _) => {
-                let committed = match begin {
-                    Some(_) => session.batch("COMMIT"),
-                    None => Ok(()),
-                };
-                match committed {
-                    Ok(()) => {
-                        linked.in_use = false;
-                        Ended::Done(Ok(value))
-                    }
-                    Err(failure) if failure.kind == FailureKind::Lost => {
-                        self.pool.manager().lost(&linked);
-                        Ended::Unknown(linked.lock, failure.error.to_string())
-                    }
-                    // The server took it back. The connection goes, because
-                    // nothing says in which state it is.
-                    Err(failure) if failure.kind == FailureKind::Met => Ended::Again(failure),
-                    Err(failure) => Ended::Done(Err(failure.error.into())),
-                }
+                let committed = begin.map_or(Ok(()), |_| session.batch("COMMIT"));
+                return self.committed(&mut linked, committed, value);
             }
+        };
+        linked.in_use = begin.is_some() && session.batch("ROLLBACK").is_err();
+        ended
+    }
+
+    /// What a commit came to. A connection on which it failed goes, because
+    /// nothing says in which state it is.
+    fn committed<T, E: From<Error>>(
+        &self,
+        linked: &mut Linked,
+        committed: Result<(), Failure>,
+        value: T,
+    ) -> Ended<T, E> {
+        match committed {
+            Ok(()) => {
+                linked.in_use = false;
+                Ended::Done(Ok(value))
+            }
+            Err(failure) => match failure.kind {
+                FailureKind::Lost => {
+                    self.pool.manager().lost(linked);
+                    Ended::Unknown(linked.lock, failure.error.to_string())
+                }
+                FailureKind::Met => Ended::Again(failure),
+                FailureKind::Final => Ended::Done(Err(failure.error.into())),
+            },
         }
     }
 
