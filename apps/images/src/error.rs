@@ -76,6 +76,20 @@ pub enum Error {
          that database, or another place for the blobs"
     )]
     OthersBlobs(String),
+    /// The tables aren't those of this program.
+    #[error("{}", other_version(*found, *known))]
+    OtherVersion {
+        /// Their version; 0 if there are none.
+        found: u32,
+        /// The version this program works with.
+        known: u32,
+    },
+    /// Somebody began to fill the store and broke off.
+    #[error(
+        "a restore or a copy into this store has not been finished: run it again, then start the \
+         server"
+    )]
+    Unfinished,
     /// A row names a blob that isn't there or isn't what it should be.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -102,6 +116,22 @@ impl From<larder_blobs::Error> for Error {
             larder_blobs::Error::Unavailable { .. } => Self::Unavailable(Arc::new(error)),
             error => Self::Blobs(Arc::new(error)),
         }
+    }
+}
+
+fn other_version(found: u32, known: u32) -> String {
+    match found {
+        0 => "this database holds no image store yet: start the server on it first, or name \
+              another database"
+            .into(),
+        _ if found < known => format!(
+            "the tables are at version {found}, and this program works with version {known}: \
+             start the server of this program on them first, which brings them up to date"
+        ),
+        _ => format!(
+            "the tables are at version {found}, and this program works with version {known}: use \
+             the larder that serves them"
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 //! while it runs, watch what it does. Pages for people, a REST API, and the
 //! classic API. Knows no other app.
 
+pub mod admin;
 mod config;
 mod error;
 mod model;

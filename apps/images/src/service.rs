@@ -95,6 +95,9 @@ impl Images {
         let url = url.unwrap_or_else(|| DatabaseUrl::Sqlite(folder.path().join("larder.db")));
         let database = Database::open(&larder_sql::Config { url, readers: READERS }).await?;
         let store = Store::open(database).await?;
+        if store.is_filling().await? {
+            return Err(Error::Unfinished);
+        }
         let identity = store.identity().await?;
         if blobs.claim(&identity).await? != identity {
             return Err(Error::OthersBlobs(place));

@@ -2,7 +2,9 @@
 //! one transaction. Decides nothing.
 
 mod holds;
+mod repairs;
 mod samples;
+mod whole;
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,9 @@ use crate::error::{Error, Result};
 use crate::model::{
     Cursor, Image, ImageKey, Listing, Page, Precondition, Settings, Sort, Uploaded,
 };
+pub use repairs::Entry;
 pub use samples::{INTERVAL_SECONDS, Sample};
+pub use whole::{Counts, Table, Values};
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -93,6 +97,19 @@ impl Store {
                 }
                 ended => return ended,
             }
+        }
+    }
+
+    /// The store in `database`, whose tables are used as they are.
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`] if they aren't those of this program.
+    pub async fn open_beside(database: Database) -> Result<Self> {
+        let found = database.version("images").await?;
+        let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+        match found == known {
+            true => Ok(Self { database }),
+            false => Err(Error::OtherVersion { found, known }),
         }
     }
 
@@ -297,10 +314,12 @@ impl Store {
     }
 
     /// The blobs of one of 256 shards that rows know of, in order, each with
-    /// whether an image names it.
+    /// whether an image relies on it: names it, and nobody has noted yet that
+    /// it is lost.
     pub async fn blobs_of_shard(&self, shard: u8) -> Result<Vec<(BlobId, bool)>> {
-        let sql = "SELECT location,
-                 EXISTS (SELECT 1 FROM images i WHERE i.location = b.location)
+        let sql = "SELECT location, CASE WHEN state = 'damaged' THEN 0
+                 WHEN EXISTS (SELECT 1 FROM images i WHERE i.location = b.location) THEN 1
+                 ELSE 0 END
              FROM blobs b WHERE location >= ? AND location < ? ORDER BY location";
         // `0` is the character after `/`.
         let range = vec![format!("{shard:02x}/").into(), format!("{shard:02x}0").into()];

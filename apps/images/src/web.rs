@@ -96,9 +96,12 @@ impl From<Error> for Problem {
             Error::Unavailable(_) | Error::Unknown(_) | Error::Frozen => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Error::Rows(_) | Error::Blobs(_) | Error::Damaged(_) | Error::OthersBlobs(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Error::Rows(_)
+            | Error::Blobs(_)
+            | Error::Damaged(_)
+            | Error::OthersBlobs(_)
+            | Error::OtherVersion { .. }
+            | Error::Unfinished => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR
             || matches!(error, Error::Unavailable(_) | Error::Unknown(_))
@@ -106,9 +109,7 @@ impl From<Error> for Problem {
             tracing::error!(error = with_sources(&error), "a request failed");
         }
         match error {
-            Error::Rows(_) | Error::Blobs(_) | Error::Damaged(_) | Error::OthersBlobs(_) => {
-                Self::internal()
-            }
+            _ if status == StatusCode::INTERNAL_SERVER_ERROR => Self::internal(),
             Error::Unavailable(_) => {
                 Self::new(status, "The store doesn't answer just now; try again in a moment.")
                     .retry_after(1)

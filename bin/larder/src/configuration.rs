@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::admin::AdminCommand;
 use crate::flags::Command;
 
 /// The file that is read when it exists and `LARDER_CONFIG` names no other.
@@ -29,9 +30,12 @@ pub(crate) fn with_file(arguments: Vec<OsString>) -> Result<Vec<OsString>, Strin
     Ok(put_in(arguments, flags))
 }
 
-/// Puts flags behind the command, which is `serve` if none is given.
+/// Puts flags behind the command, which is `serve` if none is given. Behind
+/// `admin` and its command stand those of them that it has.
 fn put_in(mut arguments: Vec<OsString>, flags: Vec<OsString>) -> Vec<OsString> {
     let first = arguments.get(1).and_then(|argument| argument.to_str()).unwrap_or_default();
+    let first = first.to_owned();
+    let first = first.as_str();
     let names_a_command = Command::NAMES.contains(&first);
     let asks_about_the_program = matches!(first, "help" | "-h" | "--help" | "-V" | "--version");
     if asks_about_the_program {
@@ -39,6 +43,13 @@ fn put_in(mut arguments: Vec<OsString>, flags: Vec<OsString>) -> Vec<OsString> {
     }
     if !names_a_command && (first.is_empty() || first.starts_with('-')) {
         arguments.insert(1.min(arguments.len()), "serve".into());
+    }
+    if first == "admin" {
+        let second = arguments.get(2).and_then(|argument| argument.to_str()).unwrap_or("-");
+        if !second.starts_with('-') && second != "help" {
+            arguments.splice(3..3, flags.into_iter().filter(AdminCommand::has));
+        }
+        return arguments;
     }
     let behind_command = 2.min(arguments.len());
     arguments.splice(behind_command..behind_command, flags);
@@ -108,7 +119,22 @@ mod tests {
             put_in(strings(&["larder", "images", "--data", "x"]), flags()),
             strings(&["larder", "images", "--log=json", "--data", "x"])
         );
-        for untouched in ["--help", "--version"] {
+        let typed = ["larder", "admin", "verify", "--repair"];
+        let flags = strings(&["--log=json", "--capacity=5", "--data=x", "--log-level=info"]);
+        assert_eq!(
+            put_in(strings(&typed), flags),
+            strings(&[
+                "larder",
+                "admin",
+                "verify",
+                "--log=json",
+                "--data=x",
+                "--log-level=info",
+                "--repair"
+            ])
+        );
+        let flags = || strings(&["--log=json"]);
+        for untouched in ["--help", "--version", "admin"] {
             assert_eq!(
                 put_in(strings(&["larder", untouched]), flags()),
                 strings(&["larder", untouched])

@@ -9,6 +9,8 @@ use larder_blobs::BlobsUrl;
 use larder_cache::PolicyKind;
 use larder_sql::DatabaseUrl;
 
+use crate::admin::AdminCommand;
+
 /// A cache tier for web services, and services on it.
 #[derive(Parser)]
 #[command(version, args_override_self = true, subcommand_required = true)]
@@ -30,11 +32,14 @@ pub(crate) enum Command {
     /// Start the mem-cache service alone
     #[command(after_long_help = MORE)]
     Cache(Box<Options>),
+    /// Look after the image store: verify, back up, restore, move
+    #[command(subcommand)]
+    Admin(Box<AdminCommand>),
 }
 
 impl Command {
     /// The names of the commands.
-    pub(crate) const NAMES: [&str; 3] = ["serve", "images", "cache"];
+    pub(crate) const NAMES: [&str; 4] = ["serve", "images", "cache", "admin"];
 }
 
 const MORE: &str = "\
@@ -76,37 +81,8 @@ pub(crate) struct Options {
     )]
     pub(crate) host: Vec<String>,
 
-    /// The folder for images, temporary files and the embedded database
-    #[arg(
-        long,
-        env = "LARDER_DATA",
-        value_name = "DIR",
-        default_value = "data",
-        help_heading = "Storage"
-    )]
-    pub(crate) data: PathBuf,
-
-    /// Where the rows are: sqlite:PATH, or a server's database such as
-    /// mariadb://USER:PASSWORD@HOST:PORT/NAME or postgres://HOST1,HOST2/NAME,
-    /// with the parameters pool, timeout (seconds), tls (off, preferred,
-    /// required, verify-ca, verify-full), ca (FILE), password-file (FILE) and
-    /// socket (PATH) [default: sqlite:DIR/larder.db]
-    #[arg(
-        long,
-        env = "LARDER_DATABASE",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = "Storage"
-    )]
-    pub(crate) database: Option<DatabaseUrl>,
-
-    /// Where the images' bytes are: file:DIR, or a bucket of any store that
-    /// speaks S3 such as s3://BUCKET/PREFIX?endpoint=URL, with the parameters
-    /// endpoint, region, profile, addressing (path, virtual) and timeout
-    /// (seconds); credentials come from AWS_ACCESS_KEY_ID and the other usual
-    /// variables and files [default: file:DIR]
-    #[arg(long, env = "LARDER_BLOBS", value_name = "URL", help_heading = "Storage")]
-    pub(crate) blobs: Option<BlobsUrl>,
+    #[command(flatten)]
+    pub(crate) store: StoreOptions,
 
     /// Refuse uploads while the disk has less room than this
     #[arg(long, env = "LARDER_MIN_FREE", value_name = "SIZE", default_value = "1GB", value_parser = size, help_heading = "Storage")]
@@ -165,6 +141,49 @@ pub(crate) struct Options {
     #[arg(long, env = "LARDER_ALLOW_ANONYMOUS", help_heading = "Access")]
     pub(crate) allow_anonymous: bool,
 
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+}
+
+/// Where a store is.
+#[derive(Args)]
+pub(crate) struct StoreOptions {
+    /// The folder for images, temporary files and the embedded database
+    #[arg(
+        long,
+        env = "LARDER_DATA",
+        value_name = "DIR",
+        default_value = "data",
+        help_heading = "Storage"
+    )]
+    pub(crate) data: PathBuf,
+
+    /// Where the rows are: sqlite:PATH, or a server's database such as
+    /// mariadb://USER:PASSWORD@HOST:PORT/NAME or postgres://HOST1,HOST2/NAME,
+    /// with the parameters pool, timeout (seconds), tls (off, preferred,
+    /// required, verify-ca, verify-full), ca (FILE), password-file (FILE) and
+    /// socket (PATH) [default: sqlite:DIR/larder.db]
+    #[arg(
+        long,
+        env = "LARDER_DATABASE",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Storage"
+    )]
+    pub(crate) database: Option<DatabaseUrl>,
+
+    /// Where the images' bytes are: file:DIR, or a bucket of any store that
+    /// speaks S3 such as s3://BUCKET/PREFIX?endpoint=URL, with the parameters
+    /// endpoint, region, profile, addressing (path, virtual) and timeout
+    /// (seconds); credentials come from AWS_ACCESS_KEY_ID and the other usual
+    /// variables and files [default: file:DIR]
+    #[arg(long, env = "LARDER_BLOBS", value_name = "URL", help_heading = "Storage")]
+    pub(crate) blobs: Option<BlobsUrl>,
+}
+
+/// The log.
+#[derive(Args)]
+pub(crate) struct LogOptions {
     /// How to write the log, to standard error
     #[arg(
         long,
@@ -242,14 +261,27 @@ fn capacity(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
     fn the_flags_are_sound() {
-        use clap::CommandFactory;
         Flags::command().debug_assert();
         for name in Command::NAMES {
             assert!(Flags::command().find_subcommand(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_admin_takes_the_flags_of_a_store_and_no_others_of_the_file() {
+        let admin = Flags::command();
+        let admin = admin.find_subcommand("admin").expect("is there");
+        for command in admin.get_subcommands() {
+            for flag in AdminCommand::FLAGS_OF_FILE {
+                let found = command.get_arguments().any(|a| a.get_long() == Some(flag));
+                assert!(found, "{} has no --{flag}", command.get_name());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! `larder`: reads flags, environment and `larder.toml`, and runs what they
 //! name. Decides nothing else.
 
+mod admin;
 mod configuration;
 mod flags;
 mod logging;
@@ -29,7 +30,7 @@ impl std::error::Error for Usage {}
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("larder: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
@@ -37,15 +38,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<ExitCode> {
     // Nobody but the owner reads what this process writes.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let arguments = configuration::with_file(std::env::args_os().collect()).map_err(Usage)?;
     let flags = Flags::parse_from(arguments);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match flags.command {
-        Command::Serve(options) => runtime.block_on(serve::run(options, serve::Services::ALL)),
-        Command::Images(options) => runtime.block_on(serve::run(options, serve::Services::IMAGES)),
-        Command::Cache(options) => runtime.block_on(serve::run(options, serve::Services::CACHE)),
-    }
+    let (options, services) = match flags.command {
+        Command::Serve(options) => (options, serve::Services::ALL),
+        Command::Images(options) => (options, serve::Services::IMAGES),
+        Command::Cache(options) => (options, serve::Services::CACHE),
+        Command::Admin(command) => return runtime.block_on(admin::run(&command)),
+    };
+    runtime.block_on(serve::run(options, services)).map(|()| ExitCode::SUCCESS)
 }

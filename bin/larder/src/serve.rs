@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Usage;
-use crate::flags::{ClassicKey, Options};
+use crate::flags::{ClassicKey, Options, StoreOptions};
 use crate::logging;
 
 /// Which services to start.
@@ -30,7 +30,7 @@ impl Services {
 
 /// Runs services until they are asked to end.
 pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Result<()> {
-    logging::start(options.log, &options.log_level)?;
+    logging::start(&options.log)?;
     let token = check(&options, services)?;
     let images = match services.images {
         true => Some(listen("--listen", options.listen).await.map_err(Usage)?),
@@ -73,7 +73,7 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
                 larder_images::run(config(&options), web, listener, shutdown.clone(), ready).await;
             // Whatever ended the image store ends the rest.
             shutdown.ask();
-            served.map_err(|error| explain(error, &options))
+            served.map_err(|error| explain(error, &options.store))
         }
     };
     if let Some(cached) = cached {
@@ -128,9 +128,9 @@ fn read_token(path: &Path) -> Result<String, Usage> {
 
 fn config(options: &Options) -> Config {
     Config {
-        data: options.data.clone(),
-        database: options.database.clone(),
-        blobs: options.blobs.clone(),
+        data: options.store.data.clone(),
+        database: options.store.database.clone(),
+        blobs: options.store.blobs.clone(),
         defaults: Settings { capacity_bytes: options.capacity, policy: options.policy },
         max_upload_bytes: options.max_upload,
         limits: larder_picture::Limits {
@@ -144,7 +144,7 @@ fn config(options: &Options) -> Config {
 }
 
 /// A store that can't be opened is most often a wrong flag.
-fn explain(error: larder_images::Error, options: &Options) -> anyhow::Error {
+pub(crate) fn explain(error: larder_images::Error, options: &StoreOptions) -> anyhow::Error {
     use larder_images::Error;
     match error {
         Error::Blobs(source) if matches!(*source, larder_blobs::Error::Folder(_)) => {
@@ -157,6 +157,7 @@ fn explain(error: larder_images::Error, options: &Options) -> anyhow::Error {
             Usage(format!("--database: {source}")).into()
         }
         error @ Error::OthersBlobs(_) => Usage(format!("--blobs: {error}")).into(),
+        error @ (Error::Unfinished | Error::OtherVersion { .. }) => Usage(error.to_string()).into(),
         error => anyhow::Error::new(error),
     }
 }
@@ -196,13 +197,13 @@ fn announcement(
     lines.join("\n")
 }
 
-fn announce(text: &str) {
+pub(crate) fn announce(text: &str) {
     // A closed standard output is no reason not to serve.
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-fn end_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
+pub(crate) fn end_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
     tokio::spawn(async move {

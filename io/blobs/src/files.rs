@@ -56,6 +56,12 @@ impl Files {
         read_whole(&self.path(id)).map_err(failed("read", *id))
     }
 
+    /// The store in `folder` for reading alone: makes and removes nothing.
+    pub fn to_read(folder: &Path) -> Self {
+        let (root, temporary) = (folder.join("blobs"), folder.join("tmp"));
+        Self { root: root.into(), temporary: temporary.into() }
+    }
+
     fn path(&self, id: &BlobId) -> PathBuf {
         self.root.join(id.to_string())
     }
@@ -160,6 +166,13 @@ impl BlobStore for Files {
             }
             ids.sort_unstable();
             Ok(ids)
+        }))
+    }
+
+    fn size<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<u64>> {
+        let (id, path) = (*id, self.path(id));
+        Box::pin(blocking(move || {
+            std::fs::metadata(path).map(|metadata| metadata.len()).map_err(failed("look at", id))
         }))
     }
 

@@ -8,6 +8,7 @@ mod folder;
 mod id;
 mod s3;
 mod spool;
+mod transfer;
 mod url;
 
 use std::future::Future;
@@ -24,8 +25,9 @@ pub use credentials::{Environment, process_environment};
 pub use files::Files;
 pub use folder::DataFolder;
 pub use futures_util::stream::BoxStream;
-pub use id::{BlobId, Hash, NotABlobId};
+pub use id::{BlobId, Hash, Hasher, NotABlobId};
 pub use spool::{Leftovers, Reader, Spool, Spooled};
+pub use transfer::{Condition, copy, examine};
 pub use url::{BlobsUrl, NotABlobsUrl, S3Url};
 
 /// How old a temporary file in a folder that others use too must be before
@@ -141,6 +143,9 @@ pub trait BlobStore: Send + Sync {
 
     /// The blobs whose hash begins with the byte `shard`, in order.
     fn list(&self, shard: u8) -> BoxFuture<'_, Result<Vec<BlobId>>>;
+
+    /// How many bytes the blob has.
+    fn size<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<u64>>;
 
     /// When the blob was stored, by the store's own clock: tells what nobody
     /// names any more from what nobody names yet.

@@ -22,7 +22,8 @@ use object_store::client::{HttpError, HttpErrorKind};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path as Key;
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig,
+    BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    RetryConfig,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -343,6 +344,16 @@ impl Inner {
         if hash == id.hash { Ok(bytes) } else { Err(Error::Corrupt(*id)) }
     }
 
+    /// What the store tells of a blob without its bytes.
+    async fn head(&self, id: &BlobId) -> Result<ObjectMeta> {
+        let (operation, key) = (format!("look at blob {id}"), self.key(id));
+        match timeout(self.limit(), self.store.head(&key)).await {
+            Ok(Ok(object)) => Ok(object),
+            Ok(Err(error)) => Err(self.error(&operation, Some(id), &error)),
+            Err(_) => Err(self.silent(&operation)),
+        }
+    }
+
     async fn list_once(&self, shard: u8) -> Result<Vec<BlobId>> {
         let operation = format!("list the blobs {shard:02x} in {}", self.place);
         let prefix = self.key(format_args!("{shard:02x}"));
@@ -431,15 +442,12 @@ impl BlobStore for S3 {
         Box::pin(self.inner.again(may_pass, move || self.inner.list_once(shard)))
     }
 
+    fn size<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move { Ok(self.inner.head(id).await?.size) })
+    }
+
     fn stored_at<'a>(&'a self, id: &'a BlobId) -> BoxFuture<'a, Result<SystemTime>> {
-        Box::pin(async move {
-            let (operation, key) = (format!("look at blob {id}"), self.inner.key(id));
-            match timeout(self.inner.limit(), self.inner.store.head(&key)).await {
-                Ok(Ok(object)) => Ok(object.last_modified.into()),
-                Ok(Err(error)) => Err(self.inner.error(&operation, Some(id), &error)),
-                Err(_) => Err(self.inner.silent(&operation)),
-            }
-        })
+        Box::pin(async move { Ok(self.inner.head(id).await?.last_modified.into()) })
     }
 
     fn spool(&self) -> Spool {

@@ -173,9 +173,21 @@ impl Database {
     /// # Errors
     /// [`Error::Open`] says what was wrong.
     pub async fn open(config: &Config) -> Result<Self> {
+        Self::open_or_make(config, true).await
+    }
+
+    /// As [`Database::open`], but never makes a database.
+    ///
+    /// # Errors
+    /// [`Error::Open`], also when there is none.
+    pub async fn open_existing(config: &Config) -> Result<Self> {
+        Self::open_or_make(config, false).await
+    }
+
+    async fn open_or_make(config: &Config, makes_it: bool) -> Result<Self> {
         let engine = match &config.url {
             DatabaseUrl::Sqlite(path) => {
-                Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path, config.readers)?))
+                Engine::Sqlite(Arc::new(sqlite::Sqlite::open(path, config.readers, makes_it)?))
             }
             DatabaseUrl::Server(url) => Engine::Server(server::Server::open(url).await?),
         };
@@ -204,6 +216,15 @@ impl Database {
             }
             _ => self.write(move |connection| migrate::run(connection, app, migrations)).await,
         }
+    }
+
+    /// The version of the tables of `app`, 0 if it has none here. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// As the statements' execution.
+    pub async fn version(&self, app: &'static str) -> Result<u32> {
+        self.read(move |connection| migrate::version(connection, app)).await
     }
 
     /// The rows of one statement, which sees one moment.

@@ -235,6 +235,26 @@ impl std::fmt::Display for Object<'_> {
     }
 }
 
+/// The version that the tables of `app` have, 0 for none.
+pub(crate) fn version(connection: &mut dyn Connection, app: &'static str) -> Result<u32> {
+    let noted = match connection.dialect() {
+        Dialect::Sqlite => {
+            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'"
+        }
+        Dialect::MySql => {
+            "SELECT 1 FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND table_name = 'schema_migrations'"
+        }
+        // As an unqualified name would be found.
+        Dialect::Postgres => "SELECT 1 WHERE to_regclass('schema_migrations') IS NOT NULL",
+    };
+    if connection.query_one(noted, &[])?.is_none() {
+        return Ok(0);
+    }
+    let newest = "SELECT COALESCE(MAX(version), 0) FROM schema_migrations WHERE app = ?";
+    connection.query_one(newest, &[app.into()])?.map_or(Ok(0), |row| row.get(0))
+}
+
 /// The migrations that were not applied yet.
 fn missing<'m>(
     connection: &mut dyn Connection,
@@ -247,12 +267,7 @@ fn missing<'m>(
              app {name} NOT NULL, version {number} NOT NULL, name {name} NOT NULL,
              PRIMARY KEY (app, version))",
     )?;
-    let found: u32 = connection
-        .query_one(
-            "SELECT COALESCE(MAX(version), 0) FROM schema_migrations WHERE app = ?",
-            &[app.into()],
-        )?
-        .map_or(Ok(0), |row| row.get(0))?;
+    let found = version(connection, app)?;
     let known = migrations.last().map_or(0, |migration| migration.version);
     if found > known {
         return Err(Error::FromTheFuture { app, found, known });

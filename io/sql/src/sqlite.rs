@@ -44,12 +44,15 @@ struct Readers {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path, readers: usize) -> Result<Self> {
+    /// `makes_it` says whether the file is made when there is none.
+    pub(crate) fn open(path: &Path, readers: usize, makes_it: bool) -> Result<Self> {
         let open_error = |error: rusqlite::Error| Error::Open {
             target: format!("sqlite:{}", path.display()),
             reason: error.to_string(),
         };
-        let writer = connect(path, OpenFlags::default()).map_err(open_error)?;
+        let mut flags = OpenFlags::default();
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, makes_it);
+        let writer = connect(path, flags).map_err(open_error)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let idle = (0..readers.max(1))
             .map(|_| connect(path, flags))
