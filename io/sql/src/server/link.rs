@@ -98,7 +98,8 @@ impl Link {
                 let mut link = Self::Postgres(options.connect().await.map_err(failure)?);
                 // Acknowledged means on disk, whatever the server's default is.
                 link.batch(&format!(
-                    "SET lock_timeout = '{}s';
+                    "SET client_min_messages = 'warning';
+                     SET lock_timeout = '{}s';
                      SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}s';
                      SELECT set_config('synchronous_commit', 'on', false)
                          WHERE current_setting('synchronous_commit') = 'off';
