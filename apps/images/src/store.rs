@@ -179,7 +179,7 @@ impl Store {
             let Some(image) = stored else { return Ok(false) };
             let sql = format!(
                 "INSERT INTO tombstones (\"key\", version, deleted_at) VALUES (?, ?, ?) {}",
-                rows.dialect().or_update("\"key\"", &["version", "deleted_at"])
+                rows.dialect().or_raise("tombstones", "\"key\"", &["version", "deleted_at"])
             );
             rows.execute(&sql, &[text(&key), image.version.into(), now.0.into()])?;
             rows.execute("DELETE FROM images WHERE \"key\" = ?", &[text(&key)])?;
@@ -196,12 +196,17 @@ impl Store {
         let work = move |rows: &mut dyn Connection| {
             rows.allow(ALL);
             let dialect = rows.dialect();
-            // 1. Remember the versions. 2. An upload may replace an image now,
-            // which stays then. 3. Delete what is still as remembered.
+            // First the images, as in every change. SQLite needs no locks.
+            if dialect != Dialect::Sqlite {
+                rows.execute("UPDATE images SET updated_at = updated_at", &[])?;
+            }
+            // 1. Remember the versions, as far as others don't remember higher
+            // ones. 2. Uploads under new keys may come now; they stay. 3.
+            // Delete what is as remembered.
             let remember = format!(
                 "INSERT INTO tombstones (\"key\", version, deleted_at)
                  SELECT \"key\", version, ? FROM images WHERE true {}",
-                dialect.or_update("\"key\"", &["version", "deleted_at"])
+                dialect.or_raise("tombstones", "\"key\"", &["version", "deleted_at"])
             );
             rows.execute(&remember, &[now.0.into()])?;
             let remembered = "FROM images WHERE EXISTS (SELECT 1 FROM tombstones t
@@ -216,11 +221,11 @@ impl Store {
             if deleted != images.unsigned_abs() {
                 return Err(rows.conflict().into());
             }
-            add_to_totals(rows, 1, -images, -bytes)?;
             rows.execute(
                 "UPDATE blobs SET unreferenced_at = ? WHERE unreferenced_at IS NULL",
                 &[now.0.into()],
             )?;
+            add_to_totals(rows, 1, -images, -bytes)?;
             Ok(deleted)
         };
         self.database.write(work).await
@@ -429,7 +434,7 @@ fn put(rows: &mut dyn Connection, new: &NewImage) -> Result<Uploaded> {
     let mut image = Image {
         key: new.key.clone(),
         version: stored.as_ref().map_or(1, |image| image.version + 1),
-        location: claim_blob(rows, new)?,
+        location: new.location,
         format: new.picture.format,
         size: new.size,
         width: new.picture.width,
@@ -438,23 +443,22 @@ fn put(rows: &mut dyn Connection, new: &NewImage) -> Result<Uploaded> {
         created_at: stored.as_ref().map_or(new.now, |image| image.created_at),
         updated_at: new.now,
     };
-    match &stored {
-        Some(before) => {
-            replace(rows, &image)?;
-            if before.location != image.location {
-                release(rows, &before.location, new.now)?;
-            }
+    // All changes take their locks in this order, so that none waits for one
+    // that waits for it: image, kept version, blobs, totals.
+    if stored.is_none() {
+        insert(rows, &image)?;
+        // Only now, when the key is ours, can nobody else take or leave a
+        // version of it.
+        if let Some(kept) = take_kept_version(rows, &new.key)? {
+            image.version = kept + 1;
         }
-        None => {
-            insert(rows, &image)?;
-            // Only now, when the key is ours, can nobody else take or leave a
-            // version of it.
-            if let Some(kept) = take_kept_version(rows, &new.key)? {
-                image.version = kept + 1;
-                let sql = "UPDATE images SET version = ? WHERE \"key\" = ?";
-                rows.execute(sql, &[image.version.into(), text(&image.key)])?;
-            }
-        }
+    }
+    image.location = claim_blob(rows, new)?;
+    if stored.is_some() || image.version > 1 || image.location != new.location {
+        replace(rows, &image)?;
+    }
+    if let Some(before) = stored.as_ref().filter(|before| before.location != image.location) {
+        release(rows, &before.location, new.now)?;
     }
     let before = stored.as_ref().map_or(0, |before| signed(before.size));
     let added = signed(image.size) - before;

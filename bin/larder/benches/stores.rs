@@ -79,6 +79,12 @@ fn put_row(c: &mut dyn Connection, key: &str, id: &BlobId) -> Result<(), Error> 
              updated_at FROM images WHERE \"key\" = ?{lock}"
     );
     c.query_one(&find, &[key.into()])?;
+    c.execute(
+        "INSERT INTO images (\"key\", version, location, hash, type, size, width, height, frames,
+             created_at, updated_at) VALUES (?, 1, ?, ?, 'jpeg', 100000, 800, 600, 1, 1, 1)",
+        &[key.into(), location.clone(), hash.clone()],
+    )?;
+    c.query_one("SELECT version FROM tombstones WHERE \"key\" = ?", &[key.into()])?;
     let live = format!(
         "SELECT location, unreferenced_at FROM blobs WHERE hash = ? AND state = 'live'
          ORDER BY location LIMIT 1{lock}"
@@ -86,14 +92,8 @@ fn put_row(c: &mut dyn Connection, key: &str, id: &BlobId) -> Result<(), Error> 
     c.query_one(&live, std::slice::from_ref(&hash))?;
     c.execute(
         "INSERT INTO blobs (location, hash, size, state, created_at) VALUES (?, ?, ?, 'live', ?)",
-        &[location.clone(), hash.clone(), 100_000.into(), 1.into()],
+        &[location, hash, 100_000.into(), 1.into()],
     )?;
-    c.execute(
-        "INSERT INTO images (\"key\", version, location, hash, type, size, width, height, frames,
-             created_at, updated_at) VALUES (?, 1, ?, ?, 'jpeg', 100000, 800, 600, 1, 1, 1)",
-        &[key.into(), location, hash],
-    )?;
-    c.query_one("SELECT version FROM tombstones WHERE \"key\" = ?", &[key.into()])?;
     c.execute(
         "UPDATE totals SET images = images + 1, bytes = bytes + 100000 WHERE id = ? AND frozen = 0",
         &[(1 + i64::from(id.shard()) % 64).into()],

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use support::http::{form, image_path};
 use support::pictures::{gif_of_frames, png_header, small};
-use support::{Answer, Server, files_below, folder, tell, wait_until};
+use support::{Answer, Server, blobs_below, files_below, folder, tell, wait_until};
 
 /// Sends a request whose target is written as it is.
 fn raw(server: &Server, target: &[u8], body: &[u8]) -> Answer {
@@ -60,7 +60,7 @@ fn a_key_that_is_no_key_is_refused() {
         assert!((400..500).contains(&answer.status), "{target:?}: {}", answer.status);
     }
     assert_eq!(server.client().get("/images").json()["images"].as_array().map(Vec::len), Some(0));
-    assert_eq!(files_below(&folder.path().join("blobs")).len(), 0);
+    assert_eq!(blobs_below(folder.path()).len(), 0);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_key_that_looks_like_a_path_is_only_a_key() {
     }
     assert_eq!(names(&data), before, "nothing new beside what was there");
     wait_until("one blob for each image", Duration::from_secs(5), || {
-        files_below(&data.join("blobs")).len() == stored
+        blobs_below(&data).len() == stored
     });
     assert_eq!(names(folder.path()), BTreeSet::from(["deep".to_owned()]));
     assert!(!Path::new("/tmp/larder-was-here").exists());
@@ -155,8 +155,7 @@ fn what_is_no_picture_is_refused_and_the_old_image_stays() {
         assert_eq!(server.client().get("/images/k.png").body, old);
     }
     wait_until("nothing is left of them", Duration::from_secs(5), || {
-        files_below(&folder.path().join("tmp")).is_empty()
-            && files_below(&folder.path().join("blobs")).len() == 1
+        files_below(&folder.path().join("tmp")).is_empty() && blobs_below(folder.path()).len() == 1
     });
     // The test's own pictures are pictures, where they are no bombs.
     assert_eq!(server.client().ask("PUT", "/images/p", &png_header(1, 1)).status, 201);

@@ -86,17 +86,27 @@ impl Dialect {
     /// The end of an `INSERT` that sets `columns` of the row that is there
     /// when one with the same `key` is.
     pub fn or_update(self, key: &str, columns: &[&str]) -> String {
-        let (start, new): (String, fn(&str) -> String) = match self {
-            Self::MySql => {
-                ("ON DUPLICATE KEY UPDATE ".into(), |column| format!("VALUES({column})"))
-            }
-            _ => (format!("ON CONFLICT ({key}) DO UPDATE SET "), |column| {
-                format!("excluded.{column}")
-            }),
+        self.or_set(key, columns, |_, new| new)
+    }
+
+    /// The end of an `INSERT INTO table` that raises `columns` of the row that
+    /// is there when one with the same `key` is: none gets smaller.
+    pub fn or_raise(self, table: &str, key: &str, columns: &[&str]) -> String {
+        let greatest = if self == Self::Sqlite { "MAX" } else { "GREATEST" };
+        self.or_set(key, columns, |column, new| format!("{greatest}({table}.{column}, {new})"))
+    }
+
+    fn or_set(self, key: &str, columns: &[&str], value: impl Fn(&str, String) -> String) -> String {
+        let start = match self {
+            Self::MySql => "ON DUPLICATE KEY UPDATE ".to_owned(),
+            _ => format!("ON CONFLICT ({key}) DO UPDATE SET "),
         };
-        let set: Vec<_> =
-            columns.iter().map(|column| format!("{column} = {}", new(column))).collect();
-        start + &set.join(", ")
+        let new = |column: &str| match self {
+            Self::MySql => format!("VALUES({column})"),
+            _ => format!("excluded.{column}"),
+        };
+        let set = columns.iter().map(|column| format!("{column} = {}", value(column, new(column))));
+        start + &set.collect::<Vec<_>>().join(", ")
     }
 
     /// A whole number where the engine would give something wider, as sums do.

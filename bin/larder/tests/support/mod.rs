@@ -243,6 +243,12 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     entries.flatten().flat_map(|entry| below(entry.path())).collect()
 }
 
+/// Blobs in a data folder: what is named by a hash, a point and a number.
+pub(crate) fn blobs_below(folder: &Path) -> Vec<PathBuf> {
+    let is_blob = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 64 + 1 + 16);
+    files_below(&folder.join("blobs")).into_iter().filter(is_blob).collect()
+}
+
 /// A folder that goes with the test.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")
