@@ -373,7 +373,7 @@ impl<F: FnMut(&Finding)> Look<'_, F> {
                     Err(larder_blobs::Error::NotFound(_)) => false,
                     Err(error) => return Err(error.into()),
                 };
-                if !is_old || store.is_known(&blob).await? || store.is_named(&blob).await? {
+                if !is_old || store.knows_blob(&blob).await? || store.is_named(&blob).await? {
                     continue;
                 }
                 if self.repair {

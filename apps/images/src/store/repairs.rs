@@ -70,12 +70,6 @@ impl Store {
         self.database.query_one(sql, vec![key.into()]).await?.map(|row| entry(&row)).transpose()
     }
 
-    /// Whether rows know the blob.
-    pub async fn is_known(&self, blob: &BlobId) -> Result<bool> {
-        let sql = "SELECT 1 FROM blobs WHERE location = ?";
-        Ok(self.database.query_one(sql, vec![blob.to_string().into()]).await?.is_some())
-    }
-
     /// Sets the row of a blob that images name to what was found: that it is
     /// `good`, so uploads may rely on it, or that it is damaged.
     pub async fn note_blob(

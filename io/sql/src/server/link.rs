@@ -215,38 +215,43 @@ impl Link {
     }
 }
 
+/// Sets what the options of both kinds call by the same names.
+macro_rules! with_login {
+    ($options:expr, $url:expr, $password:expr, $address:expr) => {{
+        let mut options = $options.database(&$url.database).disable_statement_logging();
+        if let Some((host, port)) = $address {
+            options = options.host(host).port(*port);
+        }
+        if let Some(socket) = &$url.socket {
+            options = options.socket(socket);
+        }
+        if let Some(user) = &$url.user {
+            options = options.username(user);
+        }
+        if let Some(password) = $password {
+            options = options.password(password);
+        }
+        options
+    }};
+}
+
 fn mysql_options(
     url: &ServerUrl,
     password: Option<&str>,
     address: Option<&(String, u16)>,
 ) -> MySqlConnectOptions {
-    let mut options = MySqlConnectOptions::new()
-        .database(&url.database)
-        .charset("utf8mb4")
-        .ssl_mode(match url.tls {
-            Tls::Off => MySqlSslMode::Disabled,
-            Tls::Preferred => MySqlSslMode::Preferred,
-            Tls::Required => MySqlSslMode::Required,
-            Tls::VerifyCa => MySqlSslMode::VerifyCa,
-            Tls::VerifyFull => MySqlSslMode::VerifyIdentity,
-        })
-        .disable_statement_logging();
-    if let Some((host, port)) = address {
-        options = options.host(host).port(*port);
+    let options = with_login!(MySqlConnectOptions::new(), url, password, address);
+    let options = options.charset("utf8mb4").ssl_mode(match url.tls {
+        Tls::Off => MySqlSslMode::Disabled,
+        Tls::Preferred => MySqlSslMode::Preferred,
+        Tls::Required => MySqlSslMode::Required,
+        Tls::VerifyCa => MySqlSslMode::VerifyCa,
+        Tls::VerifyFull => MySqlSslMode::VerifyIdentity,
+    });
+    match &url.ca {
+        Some(ca) => options.ssl_ca(ca),
+        None => options,
     }
-    if let Some(socket) = &url.socket {
-        options = options.socket(socket);
-    }
-    if let Some(user) = &url.user {
-        options = options.username(user);
-    }
-    if let Some(password) = password {
-        options = options.password(password);
-    }
-    if let Some(ca) = &url.ca {
-        options = options.ssl_ca(ca);
-    }
-    options
 }
 
 fn postgres_options(
@@ -254,33 +259,18 @@ fn postgres_options(
     password: Option<&str>,
     address: Option<&(String, u16)>,
 ) -> PgConnectOptions {
-    let mut options = PgConnectOptions::new()
-        .database(&url.database)
-        .application_name("larder")
-        .ssl_mode(match url.tls {
-            Tls::Off => PgSslMode::Disable,
-            Tls::Preferred => PgSslMode::Prefer,
-            Tls::Required => PgSslMode::Require,
-            Tls::VerifyCa => PgSslMode::VerifyCa,
-            Tls::VerifyFull => PgSslMode::VerifyFull,
-        })
-        .disable_statement_logging();
-    if let Some((host, port)) = address {
-        options = options.host(host).port(*port);
+    let options = with_login!(PgConnectOptions::new(), url, password, address);
+    let options = options.application_name("larder").ssl_mode(match url.tls {
+        Tls::Off => PgSslMode::Disable,
+        Tls::Preferred => PgSslMode::Prefer,
+        Tls::Required => PgSslMode::Require,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+    });
+    match &url.ca {
+        Some(ca) => options.ssl_root_cert(ca),
+        None => options,
     }
-    if let Some(socket) = &url.socket {
-        options = options.socket(socket);
-    }
-    if let Some(user) = &url.user {
-        options = options.username(user);
-    }
-    if let Some(password) = password {
-        options = options.password(password);
-    }
-    if let Some(ca) = &url.ca {
-        options = options.ssl_root_cert(ca);
-    }
-    options
 }
 
 /// `NULL` of no type: the server finds out which it should be.
