@@ -289,3 +289,22 @@ fn a_large_upload_is_streamed_and_never_held_in_memory() {
     assert!(grown < 8 << 20, "{grown} bytes");
     assert!(server.client().get("/images/large").body == image, "is kept as it came");
 }
+
+#[test]
+fn an_image_larger_than_the_memory_passes_through_a_piece_at_a_time() {
+    let folder = folder();
+    let server = Server::start(folder.path(), &["--capacity", "1MB"]);
+    let mut image = small("larger than the memory");
+    image.resize(30 << 20, 7);
+    assert_eq!(raw(&server, b"/images/large", &image).status, 201);
+    server.client().get("/images/large");
+    let before = server.forget_peak();
+    let answer = server.client().get("/images/large");
+    let grown = server.peak_bytes().saturating_sub(before);
+    assert_eq!(answer.header("x-cache"), Some("miss"));
+    assert!(answer.body == image);
+    tell(&format!("a download of 30 MB: {} KB", grown >> 10));
+    assert!(grown < 8 << 20, "{grown} bytes");
+    let classic = server.client().ask("POST", "/api/key/large", b"");
+    assert_eq!(classic.json()["success"], "true", "the classic API has it whole");
+}
