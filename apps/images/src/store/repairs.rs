@@ -5,7 +5,8 @@ use larder_blobs::BlobId;
 use larder_clock::Timestamp;
 use larder_sql::{Connection, Row, Value};
 
-use super::{Store, signed};
+use super::Store;
+use super::changes::signed;
 use crate::error::{Error, Result};
 
 /// An image and its blob as the rows tell of them, unread: what is wrong with

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use larder_sql::{Config, DatabaseUrl};
+use larder_sql::{Config, DatabaseUrl, Dialect};
 use parking_lot::Mutex;
 
+use super::changes::put;
+use super::lists::list_statement;
 use super::*;
+use crate::model::{Cursor, Listing, Precondition, Sort};
 
 async fn open(folder: &std::path::Path) -> Store {
     open_at(DatabaseUrl::Sqlite(folder.join("test.db"))).await

@@ -6,7 +6,8 @@ use larder_blobs::BlobId;
 use larder_clock::Timestamp;
 use larder_sql::{Connection, Error as SqlError, Row, Value};
 
-use super::{ALL, Store, location};
+use super::changes::ALL;
+use super::{Store, location};
 use crate::error::{Error, Result};
 
 /// A table whose rows are taken along. Their order is that of its first
