@@ -49,6 +49,8 @@ impl MariaDb {
         let made = Command::new(install)
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()))
+            // Several that are made at once would meet in a shared one.
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"])
             .args(SMALL)
             .stdout(Stdio::null())
@@ -75,6 +77,7 @@ impl MariaDb {
             .arg("--no-defaults")
             .args(["--user=root", "--bind-address=127.0.0.1", "--skip-name-resolve"])
             .arg(format!("--datadir={}", self.data.display()))
+            .arg(format!("--tmpdir={}", self.folder.path().display()))
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--pid-file={}", self.folder.path().join("pid").display()))
             .arg(format!("--port={}", self.port))
