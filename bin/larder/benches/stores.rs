@@ -3,7 +3,8 @@
 //! fsyncs or the S3 request alone, and the bare HTTP request alone. All in
 //! turn, in several rounds; medians of the rounds' medians.
 //!
-//! `cargo bench --bench stores`, with `--quick` for one short round.
+//! `cargo bench --bench stores`, with `-- --quick` for one short round, or a
+//! part of a pair's name, such as `-- files`, for those pairs alone.
 
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -152,6 +153,8 @@ impl Alone {
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let rounds = if quick { 1 } else { 5 };
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let (maria, postgres, s3) = (MariaDb::start(), Postgres::start(), S3Server::start());
     println!(
         "| rows, blobs | clients | put | alone | request | ratio | miss | alone | request | ratio |"
@@ -165,6 +168,10 @@ fn main() {
                 "PostgreSQL" => postgres.as_ref().map(|server| server.make_database(name)),
                 _ => Some(String::new()),
             };
+            let name = format!("{rows}, {blobs}");
+            if !wanted.iter().all(|part| name.contains(part)) {
+                continue;
+            }
             number += 1;
             let urls = make(&format!("served_{number}")).zip(make(&format!("alone_{number}")));
             let Some((served, alone)) = urls else { continue };
@@ -183,7 +190,7 @@ fn main() {
                 }
                 _ => None,
             };
-            pair(&format!("{rows}, {blobs}"), rounds, quick, [served, alone], buckets.as_ref());
+            pair(&name, rounds, quick, [served, alone], buckets.as_ref());
         }
     }
 }
