@@ -385,7 +385,7 @@ async fn transactions_that_meet_are_run_again(place: Place) {
         let database = database.clone();
         tokio::spawn(async move {
             let order = if n % 2 == 0 { ["a", "b"] } else { ["b", "a"] };
-            for _ in 0..5 {
+            for _ in 0..2 {
                 let both = move |c: &mut dyn Connection| {
                     for key in order {
                         c.execute("UPDATE k SET n = n + 1 WHERE \"key\" = ?", &[key.into()])?;
@@ -401,7 +401,7 @@ async fn transactions_that_meet_are_run_again(place: Place) {
     }
     let rows = database.query("SELECT n FROM k", vec![]).await.expect("reads");
     let counts: Vec<i64> = rows.iter().map(|row| row.get(0).expect("a number")).collect();
-    assert_eq!(counts, [20, 20], "each transaction counts once");
+    assert_eq!(counts, [8, 8], "each transaction counts once");
 }
 
 async fn a_transaction_may_ask_to_be_run_again(place: Place) {
