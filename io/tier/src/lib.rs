@@ -10,7 +10,6 @@
 //! The tier knows nothing of what it keeps, and the store is whatever its
 //! callers' futures read and write.
 
-mod detached;
 mod key;
 mod meter;
 mod slots;
@@ -20,7 +19,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use detached::Detached;
 use larder_cache::{Cache, Lease, Lookup, Weigh};
 
 pub use key::Key;
@@ -223,7 +221,7 @@ where
         F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
         let (shared, group) = (self.shared.clone(), key.group().to_vec());
-        Detached::new(async move {
+        let task = tokio::spawn(async move {
             let outcome = Outcome::from(load.await);
             let entry = Entry { token, outcome: outcome.clone() };
             shared.slots.of(&group).if_stands(token, move || match entry.outcome {
@@ -235,8 +233,8 @@ where
                 }
             });
             outcome
-        })
-        .await
+        });
+        finished(task).await
     }
 
     /// What is in memory under `key`, without counting a request or telling
@@ -261,7 +259,7 @@ where
         change: impl Future<Output = Written<T>> + Send + 'static,
     ) -> T {
         let shared = self.shared.clone();
-        Detached::new(async move {
+        let task = tokio::spawn(async move {
             let block = Block::new(shared, scope);
             let Written { result, settled } = change.await;
             if let Some(settled) = settled {
@@ -271,8 +269,8 @@ where
                 });
             }
             result
-        })
-        .await
+        });
+        finished(task).await
     }
 
     /// Empties the memory; the store stays as it is.
@@ -305,6 +303,14 @@ impl<V, E> From<Result<Option<V>, E>> for Outcome<V, E> {
             Ok(None) => Self::Absent,
             Err(error) => Self::Failed(error),
         }
+    }
+}
+
+/// Waits for a task of our own. Its panic becomes the caller's.
+async fn finished<T>(task: tokio::task::JoinHandle<T>) -> T {
+    match task.await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
