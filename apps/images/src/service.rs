@@ -26,6 +26,7 @@ use crate::model::{
     Content, Image, ImageKey, Listing, Page, Precondition, Settings, machine_memory_bytes,
 };
 use crate::store::Store;
+pub(crate) use collector::{ORPHAN_AGE, is_older};
 pub use statistics::{Statistics, Summary, View};
 pub use upload::Incoming;
 

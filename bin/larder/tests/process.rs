@@ -68,6 +68,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_flag() {
         ("--listen", &["nonsense", "127.0.0.1", "127.0.0.1:99999", ":5000"]),
         ("--cache-listen", &["nonsense"]),
         ("--database", &["nonsense", "sqlite:", "mysql://x"]),
+        ("--blobs", &["nonsense", "s3://", "s3://b?regoin=x", "s3://key:secret@b"]),
         ("--classic-key", &["both"]),
         ("--log", &["loud"]),
         ("--log-level", &["a=b=c"]),

@@ -18,6 +18,7 @@ use super::{
     AT_ONCE, Failure, Opened, Place, Progress, READERS, Result, open_blobs, patiently, rows_beside,
 };
 use crate::error::Error;
+use crate::service::with_sources;
 use crate::store::{Store, Table, Values};
 
 /// So few changes in one pass are left for the last one.
@@ -312,10 +313,6 @@ async fn unless_stopped(stop: &Shutdown, work: impl Future<Output = Result<()>>)
 fn is_damage(error: &larder_blobs::Error) -> bool {
     use larder_blobs::Error::{Corrupt, Io, NotFound};
     matches!(error, Corrupt(_) | Io { .. } | NotFound(_))
-}
-
-fn with_sources(error: &Failure) -> String {
-    crate::service::with_sources(error)
 }
 
 /// Images that differ between two stores.

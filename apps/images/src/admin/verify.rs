@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use larder_blobs::{BlobId, Condition, examine};
@@ -12,11 +11,8 @@ use larder_web::Shutdown;
 
 use super::hold::Hold;
 use super::{AT_ONCE, Failure, Opened, Place, Progress, Result, patiently};
+use crate::service::{ORPHAN_AGE, is_older};
 use crate::store::Entry;
-
-/// How old a blob without a row must be to count as left over: much older
-/// than any upload is between its blob and its row.
-const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 
 /// Images looked at together.
 const PAGE: u32 = 500;
@@ -367,12 +363,7 @@ impl<F: FnMut(&Finding)> Look<'_, F> {
         while let Some(unknown) = shards.next().await {
             hold.check()?;
             for blob in unknown? {
-                let is_old = match blobs.stored_at(&blob).await {
-                    // One from the future is young.
-                    Ok(stored) => stored.elapsed().is_ok_and(|age| age >= ORPHAN_AGE),
-                    Err(larder_blobs::Error::NotFound(_)) => false,
-                    Err(error) => return Err(error.into()),
-                };
+                let is_old = is_older(&**blobs, &blob, ORPHAN_AGE).await?;
                 if !is_old || store.knows_blob(&blob).await? || store.is_named(&blob).await? {
                     continue;
                 }

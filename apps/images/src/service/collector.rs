@@ -4,9 +4,9 @@
 //! it dying, remove it, forget its row.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use larder_blobs::BlobId;
+use larder_blobs::{BlobId, BlobStore};
 
 use super::{Images, Shared, with_sources};
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ const ORPHANS_EVERY: Duration = Duration::from_secs(3600);
 /// How long a blob without a row is left alone where other processes may be
 /// about to commit its row: much longer than any upload takes from its blob
 /// to its row.
-const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+pub(crate) const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 
 /// How long a blob that lost its last image is kept where others may still be
 /// reading it, in seconds.
@@ -144,7 +144,7 @@ impl Images {
             }
             let known: BTreeSet<BlobId> = known.into_iter().map(|(blob, _)| blob).collect();
             for orphan in present.difference(&known) {
-                if age.is_zero() || is_older(blobs.stored_at(orphan).await, age)? {
+                if age.is_zero() || is_older(&**blobs, orphan, age).await? {
                     blobs.delete(orphan).await?;
                     found.orphans += 1;
                 }
@@ -174,11 +174,15 @@ impl Images {
 }
 
 /// Whether a blob was stored so long ago. One that is gone by now is not.
-fn is_older(stored_at: larder_blobs::Result<SystemTime>, age: Duration) -> Result<bool> {
-    match stored_at {
+pub(crate) async fn is_older(
+    blobs: &dyn BlobStore,
+    blob: &BlobId,
+    age: Duration,
+) -> larder_blobs::Result<bool> {
+    match blobs.stored_at(blob).await {
         // One from the future is young.
         Ok(stored) => Ok(stored.elapsed().is_ok_and(|elapsed| elapsed >= age)),
         Err(larder_blobs::Error::NotFound(_)) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

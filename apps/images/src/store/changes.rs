@@ -159,26 +159,30 @@ pub(super) fn put(rows: &mut dyn Connection, new: &NewImage) -> Result<Uploaded>
     Ok(Uploaded { image, replaced: stored.map(|before| before.version) })
 }
 
+/// What both an insert and a replacement set, in the order version, location,
+/// hash, type, size, width, height, frames, updated_at.
+fn values(image: &Image) -> [Value; 9] {
+    [
+        image.version.into(),
+        image.location.to_string().into(),
+        image.hash().to_string().into(),
+        image.format.name().into(),
+        image.size.into(),
+        image.width.into(),
+        image.height.into(),
+        image.frames.into(),
+        image.updated_at.0.into(),
+    ]
+}
+
 /// A row for a key that has none. Somebody who was faster makes the
 /// transaction run again.
 fn insert(rows: &mut dyn Connection, image: &Image) -> Result<()> {
     let inserted = rows.execute(
-        "INSERT INTO images (\"key\", version, location, hash, type, size, width, height, frames,
-                             created_at, updated_at)
+        "INSERT INTO images (version, location, hash, type, size, width, height, frames,
+                             updated_at, created_at, \"key\")
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        &[
-            text(&image.key),
-            image.version.into(),
-            image.location.to_string().into(),
-            image.hash().to_string().into(),
-            image.format.name().into(),
-            image.size.into(),
-            image.width.into(),
-            image.height.into(),
-            image.frames.into(),
-            image.created_at.0.into(),
-            image.updated_at.0.into(),
-        ],
+        &[&values(image)[..], &[image.created_at.0.into(), text(&image.key)]].concat(),
     );
     match inserted {
         Err(SqlError::Constraint(_)) => Err(rows.conflict().into()),
@@ -191,18 +195,7 @@ fn replace(rows: &mut dyn Connection, image: &Image) -> Result<()> {
         "UPDATE images SET version = ?, location = ?, hash = ?, type = ?, size = ?, width = ?,
              height = ?, frames = ?, updated_at = ?
          WHERE \"key\" = ?",
-        &[
-            image.version.into(),
-            image.location.to_string().into(),
-            image.hash().to_string().into(),
-            image.format.name().into(),
-            image.size.into(),
-            image.width.into(),
-            image.height.into(),
-            image.frames.into(),
-            image.updated_at.0.into(),
-            text(&image.key),
-        ],
+        &[&values(image)[..], &[text(&image.key)]].concat(),
     )?;
     Ok(())
 }
