@@ -19,6 +19,7 @@ use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use crate::budget::Budget;
 use crate::flight::Flight;
 use crate::lease::{Lease, Lookup, Waiter};
+use crate::policy::Policy;
 use crate::stats::Counters;
 use crate::table::{Entry, Table};
 use crate::{Config, PolicyKind, Stats, Weigh};

@@ -25,14 +25,25 @@ pub(crate) type Slot = u32;
 /// share of the ghosts.
 pub(crate) const BYTES_PER_ENTRY: usize = s3_fifo::BYTES_PER_ENTRY;
 
+/// What a policy is told of an entry. It may rely on a weight and a cost that
+/// fit 32 bits; entries of 4 GiB and more aren't cached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Bytes.
+    pub(crate) weight: u32,
+    /// What missing the entry costs, in the unit of the objective.
+    pub(crate) cost: u32,
+    /// 32 bits of the key's hash, to recognise a key that comes back.
+    pub(crate) fingerprint: u32,
+}
+
 /// A replacement policy of one shard.
 ///
 /// The shard calls `hit` under its read lock, from many threads at once, and
 /// all else under its write lock.
 pub(crate) trait Policy: Send + Sync {
-    /// A new entry is in `slot`. The fingerprint is 64 bits of the key's hash,
-    /// to recognise a key that comes back.
-    fn insert(&mut self, slot: Slot, weight: u64, fingerprint: u64);
+    /// A new entry is in `slot`.
+    fn insert(&mut self, slot: Slot, item: Item);
 
     /// The entry was used. At most one relaxed store, if hits are to scale.
     fn hit(&self, slot: Slot);
@@ -45,8 +56,8 @@ pub(crate) trait Policy: Send + Sync {
     /// they are handed to another policy.
     fn evict(&mut self) -> Option<Slot>;
 
-    /// The entry's weight changed in place. Most policies don't weigh.
-    fn reweigh(&mut self, _slot: Slot, _weight: u64) {}
+    /// The entry's weight or cost changed in place. Most policies don't weigh.
+    fn reweigh(&mut self, _slot: Slot, _item: Item) {}
 
     /// All slots it ranks, in any order: for the recount in tests.
     fn ranked(&self) -> Vec<Slot>;
@@ -89,8 +100,41 @@ macro_rules! policies {
 
             /// A policy of this kind without entries; the seed is for those
             /// that leave anything to chance.
-            pub(crate) fn build(self, seed: u64) -> Box<dyn Policy> {
-                match self { $(Self::$kind => Box::new(<$type>::new(seed)),)* }
+            pub(crate) fn build(self, seed: u64) -> AnyPolicy {
+                match self { $(Self::$kind => AnyPolicy::$kind(<$type>::new(seed)),)* }
+            }
+        }
+
+        /// A policy of any kind: an enum, so that a hit costs a branch rather
+        /// than a call through a pointer.
+        pub(crate) enum AnyPolicy {
+            $($kind($type),)*
+        }
+
+        impl Policy for AnyPolicy {
+            fn insert(&mut self, slot: Slot, item: Item) {
+                match self { $(Self::$kind(policy) => policy.insert(slot, item),)* }
+            }
+
+            #[inline]
+            fn hit(&self, slot: Slot) {
+                match self { $(Self::$kind(policy) => policy.hit(slot),)* }
+            }
+
+            fn remove(&mut self, slot: Slot) {
+                match self { $(Self::$kind(policy) => policy.remove(slot),)* }
+            }
+
+            fn evict(&mut self) -> Option<Slot> {
+                match self { $(Self::$kind(policy) => policy.evict(),)* }
+            }
+
+            fn reweigh(&mut self, slot: Slot, item: Item) {
+                match self { $(Self::$kind(policy) => policy.reweigh(slot, item),)* }
+            }
+
+            fn ranked(&self) -> Vec<Slot> {
+                match self { $(Self::$kind(policy) => policy.ranked(),)* }
             }
         }
     };
@@ -138,13 +182,5 @@ impl FromStr for PolicyKind {
         let called = |kind: &Self| kind.names().iter().any(|n| n.eq_ignore_ascii_case(name));
         let found = Self::ALL.iter().copied().find(called);
         found.ok_or_else(|| UnknownPolicy { name: name.into() })
-    }
-}
-
-/// Lengthens a policy's records so that there is one for `slot`.
-fn reach<T: Default>(records: &mut Vec<T>, slot: Slot) {
-    let length = slot as usize + 1;
-    if records.len() < length {
-        records.resize_with(length, T::default);
     }
 }

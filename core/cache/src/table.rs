@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::flight::Flight;
-use crate::policy::{Policy, PolicyKind, Slot};
+use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
 use crate::weigh::{OVERHEAD_BYTES, Weigh};
 
 /// What an entry costs here: its slot with a value handle of four words (an
@@ -37,7 +37,7 @@ pub(crate) struct Table<V> {
     pub(crate) index: HashTable<Slot>,
     pub(crate) slots: Vec<Option<Entry<V>>>,
     pub(crate) free: Vec<Slot>,
-    pub(crate) policy: Box<dyn Policy>,
+    pub(crate) policy: AnyPolicy,
     pub(crate) flights: HashTable<Arc<Flight<V>>>,
 }
 
@@ -84,7 +84,7 @@ impl<V> Table<V> {
             slot
         };
         self.index.insert_unique(hash, slot, |&slot| occupied(&self.slots, slot).hash);
-        self.policy.insert(slot, weight, hash);
+        self.policy.insert(slot, item(weight, hash));
     }
 
     /// Exchanges the value in a slot and returns the old one. To the policy
@@ -95,7 +95,8 @@ impl<V> Table<V> {
         let old = std::mem::replace(&mut entry.value, value);
         if entry.weight != weight {
             entry.weight = weight;
-            self.policy.reweigh(slot, weight);
+            let hash = entry.hash;
+            self.policy.reweigh(slot, item(weight, hash));
         }
         self.policy.hit(slot);
         old
@@ -123,7 +124,7 @@ impl<V> Table<V> {
                 return Some(self.vacate(slot));
             }
             let (weight, hash) = (self.entry(slot).weight, self.entry(slot).hash);
-            self.policy.insert(slot, weight, hash);
+            self.policy.insert(slot, item(weight, hash));
         }
     }
 
@@ -142,7 +143,7 @@ impl<V> Table<V> {
         let mut policy = kind.build(seed);
         while let Some(slot) = self.policy.evict() {
             let entry = occupied(&self.slots, slot);
-            policy.insert(slot, entry.weight, entry.hash);
+            policy.insert(slot, item(entry.weight, entry.hash));
         }
         self.policy = policy;
     }
@@ -170,4 +171,10 @@ impl<V> Table<V> {
 
 fn occupied<V>(slots: &[Option<Entry<V>>], slot: Slot) -> &Entry<V> {
     slots[slot as usize].as_ref().expect("the index names only occupied slots")
+}
+
+/// What the policy is told of an entry.
+fn item(weight: u64, hash: u64) -> Item {
+    let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+    Item { weight, cost: 1, fingerprint: (hash >> 32) as u32 }
 }

@@ -2,7 +2,7 @@
 
 use crate::Weigh;
 use crate::engine::{Engine, Shard};
-use crate::policy::Slot;
+use crate::policy::{Policy, Slot};
 use crate::table::{Table, weight_of};
 
 impl<V: Clone + Weigh> Engine<V> {

@@ -9,34 +9,35 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::list::{Links, Queue};
-use super::{Policy, Slot, reach};
+use super::{Item, Policy, Slot};
+use crate::paged::Paged;
 
 /// What two bits can count to.
 const MOST_USES: u8 = 3;
 
 /// The queue by arrival or last round, and the uses since.
-pub(super) struct Clock {
+pub(crate) struct Clock {
     links: Links,
     queue: Queue,
-    uses: Vec<AtomicU8>,
+    uses: Paged<AtomicU8>,
 }
 
 impl Clock {
     pub(super) fn new(_seed: u64) -> Self {
-        Self { links: Links::default(), queue: Queue::default(), uses: Vec::new() }
+        Self { links: Links::default(), queue: Queue::default(), uses: Paged::default() }
     }
 }
 
 impl Policy for Clock {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
-        reach(&mut self.uses, slot);
-        *self.uses[slot as usize].get_mut() = 0;
+    fn insert(&mut self, slot: Slot, _item: Item) {
+        self.uses.reach(slot);
+        *self.uses[slot].get_mut() = 0;
         self.queue.push(&mut self.links, slot);
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
     fn hit(&self, slot: Slot) {
-        let uses = &self.uses[slot as usize];
+        let uses = &self.uses[slot];
         let count = uses.load(Ordering::Relaxed);
         if count < MOST_USES {
             uses.store(count + 1, Ordering::Relaxed);
@@ -50,7 +51,7 @@ impl Policy for Clock {
     fn evict(&mut self) -> Option<Slot> {
         loop {
             let slot = self.queue.pop(&mut self.links)?;
-            let uses = self.uses[slot as usize].get_mut();
+            let uses = self.uses[slot].get_mut();
             if *uses == 0 {
                 return Some(slot);
             }

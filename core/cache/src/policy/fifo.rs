@@ -4,10 +4,10 @@
 //! algorithms for a virtual-storage computer", IBM Systems Journal 5(2), 1966.
 
 use super::list::{Links, Queue};
-use super::{Policy, Slot};
+use super::{Item, Policy, Slot};
 
 /// The queue by arrival.
-pub(super) struct Fifo {
+pub(crate) struct Fifo {
     links: Links,
     queue: Queue,
 }
@@ -19,7 +19,7 @@ impl Fifo {
 }
 
 impl Policy for Fifo {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+    fn insert(&mut self, slot: Slot, _item: Item) {
         self.queue.push(&mut self.links, slot);
     }
 

@@ -1,7 +1,8 @@
 //! Doubly linked queues over slot numbers. They never allocate per entry: a
 //! policy's queues share one array of links, since a slot is in one at a time.
 
-use super::{Slot, reach};
+use super::Slot;
+use crate::paged::Paged;
 
 /// No slot.
 pub(super) const NIL: Slot = Slot::MAX;
@@ -20,7 +21,7 @@ impl Default for Link {
 
 /// The links of all slots.
 #[derive(Default)]
-pub(super) struct Links(Vec<Link>);
+pub(super) struct Links(Paged<Link>);
 
 /// What the links take per slot.
 pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();
@@ -28,7 +29,7 @@ pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();
 impl Links {
     /// The slot that joined its queue right after this one.
     pub(super) fn newer(&self, slot: Slot) -> Option<Slot> {
-        some(self.0[slot as usize].newer)
+        some(self.0[slot].newer)
     }
 }
 
@@ -56,10 +57,10 @@ impl Queue {
 
     /// Puts a slot, which is in no queue, at the newest end.
     pub(super) fn push(&mut self, links: &mut Links, slot: Slot) {
-        reach(&mut links.0, slot);
-        links.0[slot as usize] = Link { newer: NIL, older: self.newest };
+        links.0.reach(slot);
+        links.0[slot] = Link { newer: NIL, older: self.newest };
         match some(self.newest) {
-            Some(newest) => links.0[newest as usize].newer = slot,
+            Some(newest) => links.0[newest].newer = slot,
             None => self.oldest = slot,
         }
         self.newest = slot;
@@ -68,13 +69,13 @@ impl Queue {
 
     /// Takes a slot out, which must be in this queue.
     pub(super) fn remove(&mut self, links: &mut Links, slot: Slot) {
-        let Link { newer, older } = links.0[slot as usize];
+        let Link { newer, older } = links.0[slot];
         match some(newer) {
-            Some(newer) => links.0[newer as usize].older = older,
+            Some(newer) => links.0[newer].older = older,
             None => self.newest = older,
         }
         match some(older) {
-            Some(older) => links.0[older as usize].newer = newer,
+            Some(older) => links.0[older].newer = newer,
             None => self.oldest = newer,
         }
         self.len -= 1;

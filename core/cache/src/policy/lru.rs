@@ -7,7 +7,7 @@
 use parking_lot::Mutex;
 
 use super::list::{Links, Queue};
-use super::{Policy, Slot};
+use super::{Item, Policy, Slot};
 
 #[derive(Default)]
 struct Order {
@@ -16,7 +16,7 @@ struct Order {
 }
 
 /// The queue by last use.
-pub(super) struct Lru(Mutex<Order>);
+pub(crate) struct Lru(Mutex<Order>);
 
 impl Lru {
     pub(super) fn new(_seed: u64) -> Self {
@@ -25,7 +25,7 @@ impl Lru {
 }
 
 impl Policy for Lru {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+    fn insert(&mut self, slot: Slot, _item: Item) {
         let Order { links, queue } = self.0.get_mut();
         queue.push(links, slot);
     }

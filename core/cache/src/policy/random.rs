@@ -8,18 +8,19 @@
 //! integer generation in an interval", 2019, without its rejection step: the
 //! bias is below 2^-32 for a shard's count of entries.
 
-use super::{Policy, Slot, reach};
+use super::{Item, Policy, Slot};
+use crate::paged::Paged;
 
 /// The entries in any order, and where each stands in it.
-pub(super) struct Random {
+pub(crate) struct Random {
     slots: Vec<Slot>,
-    places: Vec<u32>,
+    places: Paged<u32>,
     state: u64,
 }
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self { slots: Vec::new(), places: Vec::new(), state: seed }
+        Self { slots: Vec::new(), places: Paged::default(), state: seed }
     }
 
     fn next(&mut self) -> u64 {
@@ -32,20 +33,20 @@ impl Random {
 }
 
 impl Policy for Random {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
-        reach(&mut self.places, slot);
+    fn insert(&mut self, slot: Slot, _item: Item) {
+        self.places.reach(slot);
         // Fits: there are no more entries than slots.
-        self.places[slot as usize] = self.slots.len() as u32;
+        self.places[slot] = self.slots.len() as u32;
         self.slots.push(slot);
     }
 
     fn hit(&self, _slot: Slot) {}
 
     fn remove(&mut self, slot: Slot) {
-        let place = self.places[slot as usize];
+        let place = self.places[slot];
         self.slots.swap_remove(place as usize);
         if let Some(&moved) = self.slots.get(place as usize) {
-            self.places[moved as usize] = place;
+            self.places[moved] = place;
         }
     }
 

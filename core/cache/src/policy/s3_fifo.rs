@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use hashbrown::HashTable;
 
 use super::list::{BYTES_PER_LINK, Links, Queue};
-use super::{Policy, Slot, reach};
+use super::{Item, Policy, Slot};
+use crate::paged::Paged;
 
 /// What two bits can count to.
 const MOST_USES: u8 = 3;
@@ -35,15 +36,15 @@ pub(super) const BYTES_PER_ENTRY: usize = size_of::<Record>()
 
 #[derive(Default)]
 struct Record {
-    weight: u64,
-    fingerprint: u64,
+    weight: u32,
+    fingerprint: u32,
     in_main: bool,
 }
 
 /// The two queues and the ghosts.
-pub(super) struct S3Fifo {
-    records: Vec<Record>,
-    uses: Vec<AtomicU8>,
+pub(crate) struct S3Fifo {
+    records: Paged<Record>,
+    uses: Paged<AtomicU8>,
     links: Links,
     small: Queue,
     main: Queue,
@@ -55,8 +56,8 @@ pub(super) struct S3Fifo {
 impl S3Fifo {
     pub(super) fn new(_seed: u64) -> Self {
         Self {
-            records: Vec::new(),
-            uses: Vec::new(),
+            records: Paged::default(),
+            uses: Paged::default(),
             links: Links::default(),
             small: Queue::default(),
             main: Queue::default(),
@@ -72,30 +73,30 @@ impl S3Fifo {
     }
 
     fn push_main(&mut self, slot: Slot) {
-        let record = &mut self.records[slot as usize];
+        let record = &mut self.records[slot];
         record.in_main = true;
-        self.main_bytes += record.weight;
+        self.main_bytes += u64::from(record.weight);
         self.main.push(&mut self.links, slot);
     }
 }
 
 impl Policy for S3Fifo {
-    fn insert(&mut self, slot: Slot, weight: u64, fingerprint: u64) {
-        reach(&mut self.records, slot);
-        reach(&mut self.uses, slot);
-        *self.uses[slot as usize].get_mut() = 0;
-        self.records[slot as usize] = Record { weight, fingerprint, in_main: false };
-        if self.ghosts.take(fingerprint) {
+    fn insert(&mut self, slot: Slot, Item { weight, fingerprint, .. }: Item) {
+        self.records.reach(slot);
+        self.uses.reach(slot);
+        *self.uses[slot].get_mut() = 0;
+        self.records[slot] = Record { weight, fingerprint, in_main: false };
+        if self.ghosts.take(mixed(fingerprint)) {
             self.push_main(slot);
         } else {
-            self.small_bytes += weight;
+            self.small_bytes += u64::from(weight);
             self.small.push(&mut self.links, slot);
         }
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
     fn hit(&self, slot: Slot) {
-        let uses = &self.uses[slot as usize];
+        let uses = &self.uses[slot];
         let count = uses.load(Ordering::Relaxed);
         if count < MOST_USES {
             uses.store(count + 1, Ordering::Relaxed);
@@ -103,12 +104,12 @@ impl Policy for S3Fifo {
     }
 
     fn remove(&mut self, slot: Slot) {
-        let record = &self.records[slot as usize];
+        let record = &self.records[slot];
         if record.in_main {
-            self.main_bytes -= record.weight;
+            self.main_bytes -= u64::from(record.weight);
             self.main.remove(&mut self.links, slot);
         } else {
-            self.small_bytes -= record.weight;
+            self.small_bytes -= u64::from(record.weight);
             self.small.remove(&mut self.links, slot);
         }
     }
@@ -120,7 +121,7 @@ impl Policy for S3Fifo {
             let queue = if from_small { &self.small } else { &self.main };
             let slot = queue.oldest()?;
             self.remove(slot);
-            let uses = self.uses[slot as usize].get_mut();
+            let uses = self.uses[slot].get_mut();
             if from_small && *uses > 1 {
                 *uses = 0;
                 self.push_main(slot);
@@ -129,7 +130,7 @@ impl Policy for S3Fifo {
                 self.push_main(slot);
             } else {
                 if from_small {
-                    let fingerprint = self.records[slot as usize].fingerprint;
+                    let fingerprint = mixed(self.records[slot].fingerprint);
                     self.ghosts.add(fingerprint, ghosts);
                 }
                 return Some(slot);
@@ -137,10 +138,10 @@ impl Policy for S3Fifo {
         }
     }
 
-    fn reweigh(&mut self, slot: Slot, weight: u64) {
-        let record = &mut self.records[slot as usize];
+    fn reweigh(&mut self, slot: Slot, Item { weight, .. }: Item) {
+        let record = &mut self.records[slot];
         let bytes = if record.in_main { &mut self.main_bytes } else { &mut self.small_bytes };
-        *bytes = *bytes - record.weight + weight;
+        *bytes = *bytes - u64::from(record.weight) + u64::from(weight);
         record.weight = weight;
     }
 
@@ -148,6 +149,11 @@ impl Policy for S3Fifo {
         let small = self.small.iter(&self.links);
         small.chain(self.main.iter(&self.links)).collect()
     }
+}
+
+/// The table needs 64 bits.
+fn mixed(fingerprint: u32) -> u64 {
+    u64::from(fingerprint).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A key that left the small queue, and the number of that departure.

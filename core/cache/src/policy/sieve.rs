@@ -8,32 +8,38 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::list::{Links, Queue};
-use super::{Policy, Slot, reach};
+use super::{Item, Policy, Slot};
+use crate::paged::Paged;
 
 /// The queue by arrival, the marks and the hand.
-pub(super) struct Sieve {
+pub(crate) struct Sieve {
     links: Links,
     queue: Queue,
-    visited: Vec<AtomicBool>,
+    visited: Paged<AtomicBool>,
     /// Where the next search begins; `None` is the oldest.
     hand: Option<Slot>,
 }
 
 impl Sieve {
     pub(super) fn new(_seed: u64) -> Self {
-        Self { links: Links::default(), queue: Queue::default(), visited: Vec::new(), hand: None }
+        Self {
+            links: Links::default(),
+            queue: Queue::default(),
+            visited: Paged::default(),
+            hand: None,
+        }
     }
 }
 
 impl Policy for Sieve {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
-        reach(&mut self.visited, slot);
-        *self.visited[slot as usize].get_mut() = false;
+    fn insert(&mut self, slot: Slot, _item: Item) {
+        self.visited.reach(slot);
+        *self.visited[slot].get_mut() = false;
         self.queue.push(&mut self.links, slot);
     }
 
     fn hit(&self, slot: Slot) {
-        self.visited[slot as usize].store(true, Ordering::Relaxed);
+        self.visited[slot].store(true, Ordering::Relaxed);
     }
 
     fn remove(&mut self, slot: Slot) {
@@ -45,8 +51,8 @@ impl Policy for Sieve {
 
     fn evict(&mut self) -> Option<Slot> {
         let mut slot = self.hand.or(self.queue.oldest())?;
-        while *self.visited[slot as usize].get_mut() {
-            *self.visited[slot as usize].get_mut() = false;
+        while *self.visited[slot].get_mut() {
+            *self.visited[slot].get_mut() = false;
             // Past the newest the hand begins again at the oldest.
             slot = self.links.newer(slot).or(self.queue.oldest())?;
         }

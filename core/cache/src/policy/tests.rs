@@ -3,15 +3,20 @@
 
 use proptest::prelude::*;
 
-use super::{Policy, PolicyKind, Slot};
+use super::{AnyPolicy, Item, Policy, PolicyKind, Slot};
+
+/// An item as most objectives see it.
+fn item(weight: u32, fingerprint: u32) -> Item {
+    Item { weight, cost: 1, fingerprint }
+}
 
 /// A policy as plainly as it can be said; index 0 is the oldest.
 trait Model {
-    fn insert(&mut self, slot: Slot, weight: u64, fingerprint: u64);
+    fn insert(&mut self, slot: Slot, item: Item);
     fn hit(&mut self, slot: Slot);
     fn remove(&mut self, slot: Slot);
     fn evict(&mut self) -> Option<Slot>;
-    fn reweigh(&mut self, _slot: Slot, _weight: u64) {}
+    fn reweigh(&mut self, _slot: Slot, _item: Item) {}
 }
 
 fn place(queue: &[Slot], slot: Slot) -> usize {
@@ -25,7 +30,7 @@ struct Queue {
 }
 
 impl Model for Queue {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+    fn insert(&mut self, slot: Slot, _item: Item) {
         self.slots.push(slot);
     }
 
@@ -54,7 +59,7 @@ struct Ring {
 }
 
 impl Model for Ring {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+    fn insert(&mut self, slot: Slot, _item: Item) {
         self.slots.insert(self.hand, slot);
         self.uses.insert(self.hand, 0);
         self.hand = (self.hand + 1) % self.slots.len();
@@ -98,7 +103,7 @@ struct Sieve {
 }
 
 impl Model for Sieve {
-    fn insert(&mut self, slot: Slot, _weight: u64, _fingerprint: u64) {
+    fn insert(&mut self, slot: Slot, _item: Item) {
         self.slots.push(slot);
         // A hand that had passed the newest starts over at the oldest, even
         // if somebody newer has come since.
@@ -142,8 +147,8 @@ impl Model for Sieve {
 #[derive(Clone, Copy)]
 struct Record {
     slot: Slot,
-    weight: u64,
-    fingerprint: u64,
+    weight: u32,
+    fingerprint: u32,
     uses: u8,
 }
 
@@ -153,7 +158,7 @@ struct Record {
 struct S3Fifo {
     small: Vec<Record>,
     main: Vec<Record>,
-    ghosts: Vec<Option<u64>>,
+    ghosts: Vec<Option<u32>>,
 }
 
 impl S3Fifo {
@@ -163,14 +168,14 @@ impl S3Fifo {
         found.expect("the test names slots in use")
     }
 
-    fn recall(&mut self, fingerprint: u64) -> bool {
+    fn recall(&mut self, fingerprint: u32) -> bool {
         let found = self.ghosts.iter_mut().find(|g| **g == Some(fingerprint));
         found.map(|ghost| *ghost = None).is_some()
     }
 }
 
 impl Model for S3Fifo {
-    fn insert(&mut self, slot: Slot, weight: u64, fingerprint: u64) {
+    fn insert(&mut self, slot: Slot, Item { weight, fingerprint, .. }: Item) {
         let record = Record { slot, weight, fingerprint, uses: 0 };
         if self.recall(fingerprint) {
             self.main.push(record);
@@ -192,7 +197,7 @@ impl Model for S3Fifo {
     fn evict(&mut self) -> Option<Slot> {
         let entries = self.small.len() + self.main.len();
         loop {
-            let bytes = |queue: &[Record]| queue.iter().map(|r| r.weight).sum::<u64>();
+            let bytes = |queue: &[Record]| queue.iter().map(|r| u64::from(r.weight)).sum::<u64>();
             let (small, main) = (bytes(&self.small), bytes(&self.main));
             if self.main.is_empty() || small > (small + main) / 10 {
                 if self.small.is_empty() {
@@ -219,7 +224,7 @@ impl Model for S3Fifo {
         }
     }
 
-    fn reweigh(&mut self, slot: Slot, weight: u64) {
+    fn reweigh(&mut self, slot: Slot, Item { weight, .. }: Item) {
         self.record(slot).weight = weight;
     }
 }
@@ -239,15 +244,15 @@ fn model(kind: PolicyKind) -> Option<Box<dyn Model>> {
 #[derive(Clone, Debug)]
 enum Step {
     /// Insert a key unless it is there; else hit it.
-    Read(u64, u64),
-    Remove(u64),
-    Reweigh(u64, u64),
+    Read(u32, u32),
+    Remove(u32),
+    Reweigh(u32, u32),
     Evict,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let key = 0..24u64;
-    let weight = 1..50u64;
+    let key = 0..24u32;
+    let weight = 1..50u32;
     prop_oneof![
         12 => (key.clone(), weight.clone()).prop_map(|(key, weight)| Step::Read(key, weight)),
         1 => key.clone().prop_map(Step::Remove),
@@ -263,10 +268,10 @@ fn play(kind: PolicyKind, steps: &[Step]) -> Result<(), TestCaseError> {
         return Ok(());
     };
     let mut policy = kind.build(0);
-    let mut keys: Vec<Option<u64>> = Vec::new();
+    let mut keys: Vec<Option<u32>> = Vec::new();
     let drain = std::iter::repeat_n(&Step::Evict, 30);
     for step in steps.iter().chain(drain) {
-        let find = |key: u64| keys.iter().position(|&other| other == Some(key));
+        let find = |key: u32| keys.iter().position(|&other| other == Some(key));
         match *step {
             Step::Read(key, weight) => {
                 if let Some(slot) = find(key) {
@@ -277,8 +282,8 @@ fn play(kind: PolicyKind, steps: &[Step]) -> Result<(), TestCaseError> {
                     let slot = vacant.unwrap_or(keys.len());
                     keys.resize(keys.len().max(slot + 1), None);
                     keys[slot] = Some(key);
-                    policy.insert(slot as Slot, weight, key);
-                    model.insert(slot as Slot, weight, key);
+                    policy.insert(slot as Slot, item(weight, key));
+                    model.insert(slot as Slot, item(weight, key));
                 }
             }
             Step::Remove(key) => {
@@ -290,8 +295,8 @@ fn play(kind: PolicyKind, steps: &[Step]) -> Result<(), TestCaseError> {
             }
             Step::Reweigh(key, weight) => {
                 if let Some(slot) = find(key) {
-                    policy.reweigh(slot as Slot, weight);
-                    model.reweigh(slot as Slot, weight);
+                    policy.reweigh(slot as Slot, item(weight, key));
+                    model.reweigh(slot as Slot, item(weight, key));
                 }
             }
             Step::Evict => {
@@ -322,15 +327,15 @@ proptest! {
     }
 }
 
-fn filled(kind: PolicyKind, slots: std::ops::Range<Slot>) -> Box<dyn Policy> {
+fn filled(kind: PolicyKind, slots: std::ops::Range<Slot>) -> AnyPolicy {
     let mut policy = kind.build(7);
     for slot in slots {
-        policy.insert(slot, 10, u64::from(slot));
+        policy.insert(slot, item(10, slot));
     }
     policy
 }
 
-fn drain(policy: &mut dyn Policy) -> Vec<Slot> {
+fn drain(policy: &mut AnyPolicy) -> Vec<Slot> {
     std::iter::from_fn(|| policy.evict()).collect()
 }
 
@@ -340,7 +345,7 @@ fn lru_evicts_by_last_use_and_fifo_by_arrival() {
         let mut policy = filled(kind, 0..4);
         policy.hit(2);
         policy.hit(0);
-        assert_eq!(drain(&mut *policy), order, "{kind}");
+        assert_eq!(drain(&mut policy), order, "{kind}");
     }
 }
 
@@ -350,7 +355,7 @@ fn clock_gives_one_round_per_use_and_at_most_three() {
     policy.hit(0);
     (0..2).for_each(|_| policy.hit(1));
     (0..9).for_each(|_| policy.hit(2));
-    assert_eq!(drain(&mut *policy), [3, 0, 1, 2]);
+    assert_eq!(drain(&mut policy), [3, 0, 1, 2]);
 }
 
 /// Worked by hand: the hand spares 0 once, then goes on from where it stood,
@@ -360,7 +365,7 @@ fn sieve_goes_on_from_where_the_hand_stood() {
     let mut policy = filled(PolicyKind::Sieve, 0..3);
     policy.hit(0);
     assert_eq!(policy.evict(), Some(1));
-    policy.insert(3, 10, 3);
+    policy.insert(3, item(10, 3));
     assert_eq!(policy.evict(), Some(2));
     assert_eq!(policy.evict(), Some(3));
     assert_eq!(policy.evict(), Some(0));
@@ -375,26 +380,26 @@ fn s3_fifo_promotes_at_the_second_use_and_on_return() {
     (0..2).for_each(|_| policy.hit(1));
     assert_eq!(policy.evict(), Some(0), "one use");
     assert_eq!(policy.evict(), Some(2), "1 went to the main queue");
-    policy.insert(4, 10, 0);
-    policy.insert(5, 10, 5);
+    policy.insert(4, item(10, 0));
+    policy.insert(5, item(10, 5));
     assert_eq!(policy.evict(), Some(3));
     assert_eq!(policy.evict(), Some(5), "4 came back into the main queue");
-    assert_eq!(drain(&mut *policy), [1, 4]);
+    assert_eq!(drain(&mut policy), [1, 4]);
 }
 
 #[test]
 fn random_repeats_itself_for_a_seed_and_spares_nobody() {
     let order = |seed| {
         let mut policy = PolicyKind::Random.build(seed);
-        (0..100).for_each(|slot| policy.insert(slot, 1, 0));
-        drain(&mut *policy)
+        (0..100).for_each(|slot| policy.insert(slot, item(1, 0)));
+        drain(&mut policy)
     };
     assert_eq!(order(1), order(1));
     assert_ne!(order(1), order(2));
     let mut first = [0u32; 4];
     for seed in 0..4000 {
         let mut policy = PolicyKind::Random.build(seed);
-        (0..4).for_each(|slot| policy.insert(slot, 1, 0));
+        (0..4).for_each(|slot| policy.insert(slot, item(1, 0)));
         first[policy.evict().expect("four entries") as usize] += 1;
     }
     // 1000 expected each; six standard deviations are 164.

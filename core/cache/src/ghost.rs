@@ -1,0 +1,241 @@
+//! A cache without values: what a policy and a capacity would have made of a
+//! stream of requests. It runs the very policies that caches run, and never
+//! locks.
+
+use hashbrown::HashTable;
+
+use crate::paged::Paged;
+use crate::policy::{AnyPolicy, Item, Policy, Slot};
+use crate::{Objective, PolicyKind};
+
+#[derive(Default)]
+struct Place {
+    hash: u64,
+    weight: u32,
+    is_taken: bool,
+}
+
+/// A cache without values: keys by their hash, and what they weigh.
+///
+/// It weighs what it is told and adds no overhead; one shard, one exact order.
+pub struct Ghost {
+    kind: PolicyKind,
+    policy: AnyPolicy,
+    objective: Objective,
+    index: HashTable<Slot>,
+    places: Paged<Place>,
+    free: Vec<Slot>,
+    next: Slot,
+    used_bytes: u64,
+    capacity_bytes: u64,
+    seed: u64,
+}
+
+impl Ghost {
+    /// An empty one. The seed is for policies that leave anything to chance.
+    #[must_use]
+    pub fn new(kind: PolicyKind, objective: Objective, capacity_bytes: u64, seed: u64) -> Self {
+        Self {
+            kind,
+            policy: kind.build(seed),
+            objective,
+            index: HashTable::new(),
+            places: Paged::default(),
+            free: Vec::new(),
+            next: 0,
+            used_bytes: 0,
+            capacity_bytes,
+            seed,
+        }
+    }
+
+    /// The policy in charge.
+    #[must_use]
+    pub fn policy(&self) -> PolicyKind {
+        self.kind
+    }
+
+    /// The most that all entries may weigh, in bytes.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> u64 {
+        self.capacity_bytes
+    }
+
+    /// What all entries weigh, in bytes.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    /// Entries.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.index.len()
+    }
+
+    /// A read through the cache: true if it hits. On a miss the key comes in,
+    /// unless it weighs more than the capacity. A weight that changed is
+    /// taken over.
+    ///
+    /// `hash` stands for the key and must be well mixed; `cost` is what
+    /// loading it costs, used under [`Objective::Cost`] only.
+    pub fn request(&mut self, hash: u64, weight: u32, cost: u32) -> bool {
+        let is_hit = self.hit(hash).is_some();
+        self.insert(hash, weight, cost);
+        is_hit
+    }
+
+    /// A read that loads nothing on a miss; `Some(weight)` if it hits.
+    pub fn hit(&mut self, hash: u64) -> Option<u32> {
+        let slot = self.find(hash)?;
+        self.policy.hit(slot);
+        Some(self.places[slot].weight)
+    }
+
+    /// The end of a load, or a write: the key comes in if it isn't there, and
+    /// takes over the weight. That is no use of the entry.
+    pub fn insert(&mut self, hash: u64, weight: u32, cost: u32) {
+        if u64::from(weight) > self.capacity_bytes {
+            self.remove(hash);
+            return;
+        }
+        let item =
+            Item { weight, cost: self.objective.cost(weight, cost), fingerprint: hash as u32 };
+        if let Some(slot) = self.find(hash) {
+            let old = std::mem::replace(&mut self.places[slot].weight, weight);
+            if old != weight {
+                self.used_bytes = self.used_bytes - u64::from(old) + u64::from(weight);
+                self.policy.reweigh(slot, item);
+                self.fit(self.capacity_bytes);
+            }
+            return;
+        }
+        self.fit(self.capacity_bytes - u64::from(weight));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.places.reach(slot);
+        self.places[slot] = Place { hash, weight, is_taken: true };
+        let places = &self.places;
+        self.index.insert_unique(hash, slot, |&slot| places[slot].hash);
+        self.policy.insert(slot, item);
+        self.used_bytes += u64::from(weight);
+    }
+
+    /// The key goes because the caller says so; true if it was there.
+    pub fn remove(&mut self, hash: u64) -> bool {
+        let Some(slot) = self.find(hash) else {
+            return false;
+        };
+        self.policy.remove(slot);
+        self.vacate(slot);
+        true
+    }
+
+    /// Every key goes.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.kind, self.objective, self.capacity_bytes, self.seed);
+    }
+
+    /// Changes the capacity; evicts at once what no longer fits.
+    pub fn resize(&mut self, capacity_bytes: u64) {
+        self.capacity_bytes = capacity_bytes;
+        self.fit(capacity_bytes);
+    }
+
+    /// Changes the policy and keeps the entries, coldest first, as
+    /// [`Cache::reconfigure`](crate::Cache::reconfigure) does.
+    pub fn switch(&mut self, kind: PolicyKind) {
+        let mut policy = kind.build(self.seed);
+        while let Some(slot) = self.policy.evict() {
+            let Place { hash, weight, .. } = self.places[slot];
+            // What loading it costs isn't kept: as much as an equal weight.
+            let cost = self.objective.cost(weight, 1);
+            policy.insert(slot, Item { weight, cost, fingerprint: hash as u32 });
+        }
+        self.policy = policy;
+        self.kind = kind;
+    }
+
+    fn find(&self, hash: u64) -> Option<Slot> {
+        self.index.find(hash, |&slot| self.places[slot].hash == hash).copied()
+    }
+
+    /// Evicts until no more than `bytes` are in use.
+    fn fit(&mut self, bytes: u64) {
+        while self.used_bytes > bytes {
+            let slot = self.policy.evict().expect("bytes in use belong to entries");
+            self.vacate(slot);
+        }
+    }
+
+    fn vacate(&mut self, slot: Slot) {
+        let place = std::mem::take(&mut self.places[slot]);
+        debug_assert!(place.is_taken);
+        let indexed = self.index.find_entry(place.hash, |&other| other == slot);
+        indexed.expect("every place taken is in the index").remove();
+        self.used_bytes -= u64::from(place.weight);
+        self.free.push(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hashes that are as mixed as the index needs them.
+    fn hash(key: u64) -> u64 {
+        key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn ghost(kind: PolicyKind, capacity_bytes: u64) -> Ghost {
+        Ghost::new(kind, Objective::Objects, capacity_bytes, 1)
+    }
+
+    #[test]
+    fn it_hits_what_it_holds_and_never_holds_more_than_fits() {
+        for &kind in PolicyKind::ALL {
+            let mut ghost = ghost(kind, 100);
+            assert!(!ghost.request(hash(1), 40, 1));
+            assert!(ghost.request(hash(1), 40, 1), "{kind}");
+            for key in 0..200 {
+                ghost.request(hash(key), 1 + (key % 60) as u32, 1);
+                assert!(ghost.used_bytes() <= 100, "{kind}");
+            }
+            assert!(ghost.items() > 0);
+            ghost.request(hash(7), 101, 1);
+            assert_eq!(ghost.hit(hash(7)), None, "{kind} keeps what can't fit");
+            ghost.resize(0);
+            assert_eq!((ghost.items(), ghost.used_bytes()), (0, 0), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_switch_keeps_the_entries() {
+        for &from in PolicyKind::ALL {
+            for &to in PolicyKind::ALL {
+                let mut ghost = ghost(from, 100);
+                for key in 0..10 {
+                    ghost.request(hash(key), 10, 1);
+                }
+                ghost.switch(to);
+                assert_eq!((ghost.items(), ghost.policy()), (10, to));
+                assert!((0..10).all(|key| ghost.hit(hash(key)) == Some(10)), "{from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_weight_counts_once() {
+        let mut ghost = ghost(PolicyKind::Lru, 100);
+        ghost.request(hash(1), 40, 1);
+        ghost.request(hash(2), 40, 1);
+        assert!(ghost.request(hash(2), 60, 1));
+        assert_eq!((ghost.items(), ghost.used_bytes()), (2, 100));
+        assert!(ghost.request(hash(2), 70, 1));
+        assert_eq!((ghost.items(), ghost.used_bytes()), (1, 70));
+        assert!(ghost.remove(hash(2)) && !ghost.remove(hash(2)));
+        assert_eq!(ghost.used_bytes(), 0);
+    }
+}

@@ -1,0 +1,5 @@
+//! Streams of requests: drawn from a seed, or read from a trace. It never
+//! sends one, and never touches files, clocks or chance of its own.
+
+pub mod trace;
+pub mod zipf;
