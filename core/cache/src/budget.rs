@@ -1,114 +1,233 @@
 //! The one budget of bytes and items that all shards share. It never touches
 //! entries: it says yes, no or never.
+//!
+//! A shard takes a little more than it needs and keeps what its victims leave,
+//! up to a small credit, so that most entries come and go without the budget.
+//! What shards hold, credit included, never passes the capacity; so neither
+//! does what the entries weigh.
+
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-/// What the budget answers to an entry that wants in.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Room {
-    /// Taken; the entry must be put in place before its shard's lock is let go.
-    Granted,
-    /// Somebody has to go first.
-    Full,
-    /// Not even with everybody else gone.
-    Never,
+/// The most bytes a shard keeps as credit.
+const MOST_CREDIT_BYTES: u64 = 64 * 1024;
+
+/// The most items a shard keeps as credit.
+const MOST_CREDIT_ITEMS: u64 = 64;
+
+/// The credit of all shards together, as a part of the capacity, is at most
+/// one in this many.
+const CREDIT_SHARE: u64 = 1024;
+
+/// A credit smaller than this isn't worth what it keeps from others: small
+/// caches use their last byte.
+const LEAST_CREDIT: Amount = Amount { bytes: 1024, items: 16 };
+
+/// Bytes and items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) bytes: u64,
+    pub(crate) items: u64,
 }
 
-/// What the budget stands at, all of one moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Level {
-    pub(crate) used_bytes: u64,
-    pub(crate) used_items: u64,
-    /// What is promised to observers: never below what is used.
-    pub(crate) capacity_bytes: u64,
-    pub(crate) max_items: Option<u64>,
+impl Amount {
+    pub(crate) fn one(bytes: u64) -> Self {
+        Self { bytes, items: 1 }
+    }
+
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.bytes >= other.bytes && self.items >= other.items
+    }
+
+    /// What is missing to cover `other`.
+    pub(crate) fn short_of(self, other: Self) -> Self {
+        other.beyond(self)
+    }
+
+    /// What there is beyond `other`.
+    pub(crate) fn beyond(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            items: self.items.saturating_sub(other.items),
+        }
+    }
+}
+
+impl Add for Amount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, items: self.items + other.items }
+    }
+}
+
+impl Sub for Amount {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { bytes: self.bytes - other.bytes, items: self.items - other.items }
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Amount {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+/// The bounds: for bytes, and for items if they are bounded too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) bytes: u64,
+    pub(crate) items: Option<u64>,
+}
+
+impl Bounds {
+    fn amount(self) -> Amount {
+        Amount { bytes: self.bytes, items: self.items.unwrap_or(u64::MAX) }
+    }
+}
+
+struct Level {
+    /// What shards hold, for entries or as credit.
+    held: Amount,
     /// What newcomers must fit into. Below the promise only while
     /// `reconfigure` is still evicting down to it.
-    limit_bytes: u64,
-    limit_items: Option<u64>,
+    limit: Bounds,
+    /// What is promised to observers: never below what is held.
+    promise: Bounds,
 }
 
 impl Level {
     /// Lowers the promise to the limit as soon as it can be kept.
     fn settle(&mut self) {
-        if self.used_bytes <= self.limit_bytes {
-            self.capacity_bytes = self.limit_bytes;
+        let limit = self.limit.amount();
+        if self.held.bytes <= limit.bytes {
+            self.promise.bytes = self.limit.bytes;
         }
-        if self.used_items <= self.limit_items.unwrap_or(u64::MAX) {
-            self.max_items = self.limit_items;
+        if self.held.items <= limit.items {
+            self.promise.items = self.limit.items;
         }
     }
 }
 
-/// The bytes and items in use, and their bounds.
+/// What shards hold, and its bounds.
 ///
-/// A mutex rather than a pair of atomics: bytes, items and both bounds must
-/// change as one for the budget to be exact while the capacity changes too.
-/// It is the innermost lock, held for a few instructions, and hits never take
-/// it.
-pub(crate) struct Budget(Mutex<Level>);
+/// A mutex rather than a handful of atomics: bytes, items and their bounds
+/// must change as one for the budget to be exact while the capacity changes
+/// too. It is the innermost lock, held for a few instructions; hits never
+/// take it, and inserts seldom.
+pub(crate) struct Budget {
+    level: Mutex<Level>,
+    shards: u64,
+    /// Copies, to be read without the lock: good enough to choose by.
+    held_bytes: AtomicU64,
+    limit_bytes: AtomicU64,
+    limit_items: AtomicU64,
+}
 
 impl Budget {
-    pub(crate) fn new(capacity_bytes: u64, max_items: Option<u64>) -> Self {
-        Self(Mutex::new(Level {
-            used_bytes: 0,
-            used_items: 0,
-            capacity_bytes,
-            max_items,
-            limit_bytes: capacity_bytes,
-            limit_items: max_items,
-        }))
-    }
-
-    pub(crate) fn level(&self) -> Level {
-        *self.0.lock()
-    }
-
-    /// Exchanges the weight of the entry to be replaced, if there is one, for
-    /// the weight of the entry that wants in.
-    pub(crate) fn exchange(&self, old_bytes: Option<u64>, new_bytes: u64) -> Room {
-        let mut level = self.0.lock();
-        let limit_items = level.limit_items.unwrap_or(u64::MAX);
-        if new_bytes > level.limit_bytes || limit_items == 0 {
-            return Room::Never;
+    pub(crate) fn new(limit: Bounds, shards: usize) -> Self {
+        let amount = limit.amount();
+        Self {
+            level: Mutex::new(Level { held: Amount::default(), limit, promise: limit }),
+            shards: shards as u64,
+            held_bytes: AtomicU64::new(0),
+            limit_bytes: AtomicU64::new(amount.bytes),
+            limit_items: AtomicU64::new(amount.items),
         }
-        let rest_bytes = level.used_bytes - old_bytes.unwrap_or(0);
-        let rest_items = level.used_items - u64::from(old_bytes.is_some());
-        // An entry that doesn't grow takes nothing from anybody, even while
-        // the cache is still over a lowered limit.
-        let grows = old_bytes.is_none_or(|old| new_bytes > old);
-        let fits = rest_bytes <= level.limit_bytes - new_bytes && rest_items < limit_items;
-        if grows && !fits {
-            return Room::Full;
-        }
-        level.used_bytes = rest_bytes + new_bytes;
-        level.used_items = rest_items + 1;
-        level.settle();
-        Room::Granted
     }
 
-    /// Gives back what entries that went had taken.
-    pub(crate) fn release(&self, bytes: u64, items: u64) {
-        let mut level = self.0.lock();
-        level.used_bytes -= bytes;
-        level.used_items -= items;
+    /// The bounds that hold for observers.
+    pub(crate) fn promise(&self) -> Bounds {
+        self.level.lock().promise
+    }
+
+    /// What shards hold now, credit included.
+    pub(crate) fn held(&self) -> Amount {
+        self.level.lock().held
+    }
+
+    /// What a shard holds on average, in bytes.
+    pub(crate) fn mean_bytes(&self) -> u64 {
+        self.held_bytes.load(Ordering::Relaxed) / self.shards
+    }
+
+    /// True if an entry would fit with everybody else gone.
+    pub(crate) fn allows(&self, weight: u64) -> bool {
+        weight <= self.limit_bytes.load(Ordering::Relaxed)
+            && self.limit_items.load(Ordering::Relaxed) > 0
+    }
+
+    /// The most that a shard should keep as credit.
+    pub(crate) fn most_credit(&self) -> Amount {
+        let share = |limit: &AtomicU64, least: u64, most: u64| {
+            let share = limit.load(Ordering::Relaxed) / CREDIT_SHARE / self.shards;
+            if share < least { 0 } else { share.min(most) }
+        };
+        let least = LEAST_CREDIT;
+        Amount {
+            bytes: share(&self.limit_bytes, least.bytes, MOST_CREDIT_BYTES),
+            items: share(&self.limit_items, least.items, MOST_CREDIT_ITEMS),
+        }
+    }
+
+    /// Takes what is needed, and credit if there is plenty; `None` if what is
+    /// needed isn't there. The answer is what was taken.
+    pub(crate) fn take(&self, need: Amount) -> Option<Amount> {
+        let mut level = self.level.lock();
+        let limit = level.limit.amount();
+        let rest = limit.beyond(level.held);
+        // More may be held than a lowered limit; it isn't asked for again.
+        let fits = |amount: Amount| {
+            (amount.bytes == 0 || rest.bytes >= amount.bytes)
+                && (amount.items == 0 || rest.items >= amount.items)
+        };
+        let wanted = need + self.most_credit();
+        let taken = [wanted, need].into_iter().find(|&amount| fits(amount))?;
+        level.held += taken;
+        self.publish(&level);
+        Some(taken)
+    }
+
+    /// Gives back what a shard held.
+    pub(crate) fn give_back(&self, amount: Amount) {
+        if amount == Amount::default() {
+            return;
+        }
+        let mut level = self.level.lock();
+        level.held -= amount;
         level.settle();
+        self.publish(&level);
     }
 
     /// Sets the bounds for newcomers at once; the promise follows when it can
     /// be kept.
-    pub(crate) fn limit(&self, capacity_bytes: u64, max_items: Option<u64>) {
-        let mut level = self.0.lock();
-        level.limit_bytes = capacity_bytes;
-        level.limit_items = max_items;
+    pub(crate) fn limit(&self, limit: Bounds) {
+        let mut level = self.level.lock();
+        level.limit = limit;
         level.settle();
+        let amount = limit.amount();
+        self.limit_bytes.store(amount.bytes, Ordering::Relaxed);
+        self.limit_items.store(amount.items, Ordering::Relaxed);
     }
 
-    /// True while a lowered limit isn't reached yet.
+    /// True while more is held than a lowered limit allows.
     pub(crate) fn is_over(&self) -> bool {
-        let level = self.0.lock();
-        level.used_bytes > level.limit_bytes
-            || level.used_items > level.limit_items.unwrap_or(u64::MAX)
+        let level = self.level.lock();
+        !level.limit.amount().covers(level.held)
+    }
+
+    fn publish(&self, level: &Level) {
+        self.held_bytes.store(level.held.bytes, Ordering::Relaxed);
     }
 }
 
@@ -116,47 +235,45 @@ impl Budget {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_last_byte_fits_and_one_more_does_not() {
-        let budget = Budget::new(100, None);
-        assert_eq!(budget.exchange(None, 60), Room::Granted);
-        assert_eq!(budget.exchange(None, 41), Room::Full);
-        assert_eq!(budget.exchange(None, 40), Room::Granted);
-        assert_eq!(budget.exchange(None, 101), Room::Never);
-        assert_eq!(budget.level().used_bytes, 100);
+    fn budget(bytes: u64, items: Option<u64>) -> Budget {
+        Budget::new(Bounds { bytes, items }, 1)
     }
 
     #[test]
-    fn replacing_counts_once() {
-        let budget = Budget::new(100, Some(1));
-        assert_eq!(budget.exchange(None, 90), Room::Granted);
-        assert_eq!(budget.exchange(Some(90), 100), Room::Granted);
-        assert_eq!(budget.exchange(None, 0), Room::Full);
-        assert_eq!(budget.level().used_bytes, 100);
-        assert_eq!(budget.level().used_items, 1);
+    fn the_last_byte_fits_and_one_more_does_not() {
+        let budget = budget(100, Some(9));
+        assert_eq!(budget.take(Amount::one(60)), Some(Amount::one(60)));
+        assert_eq!(budget.take(Amount::one(41)), None);
+        assert_eq!(budget.take(Amount::one(40)), Some(Amount::one(40)));
+        assert!(budget.allows(100) && !budget.allows(101));
+        assert_eq!(budget.held(), Amount { bytes: 100, items: 2 });
+    }
+
+    #[test]
+    fn credit_is_a_small_part_and_only_of_what_is_left() {
+        let budget = budget(1 << 20, Some(1 << 14));
+        let credit = Amount { bytes: 1024, items: 16 };
+        assert_eq!(budget.most_credit(), credit);
+        assert_eq!(budget.take(Amount::one(100)), Some(Amount::one(100) + credit));
+        let rest = (1 << 20) - 1024 - 100;
+        assert_eq!(budget.take(Amount::one(rest - 1)), Some(Amount::one(rest - 1)));
+        assert_eq!(budget.take(Amount::one(2)), None);
+        assert_eq!(budget.take(Amount::one(1)), Some(Amount::one(1)));
+        let whole = Budget::new(Bounds { bytes: 1 << 40, items: None }, 8);
+        assert_eq!(whole.most_credit().bytes, MOST_CREDIT_BYTES);
     }
 
     #[test]
     fn the_promise_follows_a_lowered_limit_only_when_it_is_kept() {
-        let budget = Budget::new(100, Some(9));
-        assert_eq!(budget.exchange(None, 50), Room::Granted);
-        assert_eq!(budget.exchange(None, 50), Room::Granted);
-        budget.limit(60, Some(1));
+        let budget = budget(100, Some(9));
+        assert!(budget.take(Amount { bytes: 100, items: 2 }).is_some());
+        let lower = Bounds { bytes: 60, items: Some(1) };
+        budget.limit(lower);
         assert!(budget.is_over());
-        assert_eq!(budget.level().capacity_bytes, 100);
-        assert_eq!(budget.exchange(Some(50), 50), Room::Granted, "doesn't grow");
-        assert_eq!(budget.exchange(Some(50), 51), Room::Full);
-        budget.release(50, 1);
+        assert_eq!(budget.promise(), Bounds { bytes: 100, items: Some(9) });
+        assert_eq!(budget.take(Amount { bytes: 1, items: 0 }), None);
+        budget.give_back(Amount::one(50));
         assert!(!budget.is_over());
-        assert_eq!(budget.level().capacity_bytes, 60);
-        assert_eq!(budget.level().max_items, Some(1));
-    }
-
-    #[test]
-    fn weights_near_the_end_of_the_range_do_not_wrap() {
-        let budget = Budget::new(u64::MAX, None);
-        assert_eq!(budget.exchange(None, u64::MAX - 1), Room::Granted);
-        assert_eq!(budget.exchange(None, 2), Room::Full);
-        assert_eq!(budget.exchange(None, 1), Room::Granted);
+        assert_eq!(budget.promise(), lower);
     }
 }

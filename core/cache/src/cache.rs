@@ -4,18 +4,19 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::budget::Bounds;
 use crate::engine::{Engine, Stored};
 use crate::lease::Lookup;
 use crate::table;
-use crate::{Config, PolicyKind, Stats, Weigh};
+use crate::{Config, Objective, PolicyKind, Stats, Weigh};
 
 /// What became of a value given to [`Cache::insert`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// It is in the cache.
     Stored,
-    /// It doesn't fit even into an empty cache. Nothing was evicted for it,
-    /// and an older value under its key is gone.
+    /// It doesn't fit even into an empty cache, or weighs 4 GiB or more. Nothing
+    /// was evicted for it, and an older value under its key is gone.
     TooHeavy,
 }
 
@@ -57,16 +58,6 @@ impl<V> Cache<V> {
         self.engine.clear();
     }
 
-    /// Changes capacity, bound on the entries and policy while the cache is in
-    /// use, and returns when all of them hold, to the byte.
-    ///
-    /// Entries stay as far as they fit. A new policy gets them in the order in
-    /// which the old one would have evicted them, and is the one that chooses
-    /// who goes if they don't fit. Concurrent calls come one after the other.
-    pub fn reconfigure(&self, capacity_bytes: u64, max_items: Option<u64>, policy: PolicyKind) {
-        self.engine.reconfigure(capacity_bytes, max_items, policy);
-    }
-
     /// The settings in force. While `reconfigure` is at work, the old
     /// capacity.
     #[must_use]
@@ -74,8 +65,8 @@ impl<V> Cache<V> {
         self.engine.config()
     }
 
-    /// Counters since the cache was built, and what it holds now. Takes no
-    /// shard lock.
+    /// Counters since the cache was built, and what it holds now. Nobody
+    /// writes to the cache for the microseconds that it takes to add them up.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine.stats()
@@ -119,20 +110,56 @@ impl<V: Clone + Weigh> Cache<V> {
     /// Puts a value in place, evicting others as needed, and voids the lease
     /// in progress on that key, whether the value is kept or not.
     pub fn insert(&self, key: &[u8], value: V) -> Inserted {
-        let weight = Self::weight_of(key, &value);
         let hash = self.engine.hash(key);
-        match self.engine.store(key, hash, value, weight, None) {
+        match self.engine.store(key, hash, value, None) {
             Stored::TooHeavy => Inserted::TooHeavy,
             // Only a lease can be void, and there was none in this call.
             Stored::Installed | Stored::Voided => Inserted::Stored,
         }
     }
 
+    /// The values under many keys, from memory only, in the order of the keys.
+    /// Counts a hit or a miss each.
+    ///
+    /// Several times faster than one `get` after the other: the look-ups wait
+    /// for memory together.
+    #[must_use]
+    pub fn get_many(&self, keys: &[&[u8]]) -> Vec<Option<V>> {
+        self.engine.get_many(keys)
+    }
+
+    /// As [`get_many`](Self::get_many), but lends the values instead of
+    /// cloning them: `visit` gets a key's place among `keys` and its value.
+    ///
+    /// It is called under the locks of several shards: it must not call the
+    /// cache, and nobody can write meanwhile.
+    pub fn read_many(&self, keys: &[&[u8]], visit: impl FnMut(usize, Option<&V>)) {
+        self.engine.read_many(keys, visit);
+    }
+
+    /// Changes capacity, bound on the entries and policy while the cache is in
+    /// use, and returns when all of them hold, to the byte.
+    ///
+    /// Entries stay as far as they fit. A new policy gets them in the order in
+    /// which the old one would have evicted them, and is the one that chooses
+    /// who goes if they don't fit. Readers never wait for more than a few
+    /// hundred entries to move. Concurrent calls come one after the other.
+    pub fn reconfigure(&self, capacity_bytes: u64, max_items: Option<u64>, policy: PolicyKind) {
+        self.engine.reconfigure(Bounds { bytes: capacity_bytes, items: max_items }, policy);
+    }
+
+    /// Changes what the policy is to spare while the cache is in use. Entries
+    /// stay; the policy ranks them anew, coldest first.
+    pub fn pursue(&self, objective: Objective) {
+        self.engine.pursue(objective);
+    }
+
     /// What an entry weighs, in bytes: key, value and
-    /// [`OVERHEAD_BYTES`](crate::OVERHEAD_BYTES).
+    /// [`OVERHEAD_BYTES`](crate::OVERHEAD_BYTES). Entries of 4 GiB and more,
+    /// which no cache keeps, weigh `u64::MAX`.
     #[must_use]
     pub fn weight_of(key: &[u8], value: &V) -> u64 {
-        table::weight_of(key, value)
+        table::weight_of(key, value).map_or(u64::MAX, u64::from)
     }
 
     /// Recounts everything and holds it against what the cache believes. For

@@ -1,12 +1,13 @@
 //! What a cache is built with. It never reads files, flags or variables: the
 //! applications do, and hand the values in.
 
-use crate::PolicyKind;
+use crate::{Objective, PolicyKind};
 
 /// The settings of a cache.
 ///
-/// Capacity, items and policy can be changed later with
-/// [`Cache::reconfigure`](crate::Cache::reconfigure); shards and seed can't.
+/// Capacity, items, policy and objective can be changed later with
+/// [`Cache::reconfigure`](crate::Cache::reconfigure) and
+/// [`Cache::pursue`](crate::Cache::pursue); shards and seed can't.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The most that all entries together may weigh, in bytes, each with
@@ -18,7 +19,10 @@ pub struct Config {
     pub max_items: Option<u64>,
     /// Who has to go when room is needed. Default LRU.
     pub policy: PolicyKind,
-    /// Independently locked parts, rounded up to a power of two. Default 16.
+    /// What the policy is to spare. Default [`Objective::Objects`].
+    pub objective: Objective,
+    /// Independently locked parts, rounded up to a power of two, at most 64.
+    /// Default 16.
     /// Each has its own policy, so victims are chosen per shard; 1 gives one
     /// exact order over all entries.
     ///
@@ -37,6 +41,7 @@ impl Default for Config {
             capacity_bytes: 256_000_000,
             max_items: None,
             policy: PolicyKind::Lru,
+            objective: Objective::Objects,
             shards: 16,
             seed: 0,
         }

@@ -1,39 +1,48 @@
 //! What all handles of a cache share: the shards and the one budget. It never
-//! holds two shard locks (only `validate` does), and never drops a value under
-//! a lock: a value's destructor may call the cache.
+//! drops a value under a lock: a value's destructor may call the cache.
 //!
-//! Order of locks: the gate of `reconfigure`, then one shard, then the budget.
-//! Everything that changes the budget's use happens under the lock of the
-//! shard whose entry comes or goes.
+//! Order of locks: the gate of `reconfigure`, then shards in the order of
+//! their numbers, then the budget. Who writes to a shard holds no other;
+//! several are held, for reading, by `stats`, `read_many` and `validate` only.
 
+mod many;
 mod room;
+mod settings;
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::quality::FixedState;
-use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock};
 
-use crate::budget::Budget;
+use crate::budget::{Amount, Bounds, Budget};
 use crate::flight::Flight;
 use crate::lease::{Lease, Lookup, Waiter};
-use crate::policy::Policy;
-use crate::stats::Counters;
-use crate::table::{Entry, Table};
-use crate::{Config, PolicyKind, Stats, Weigh};
+use crate::table::Table;
+use crate::tally::{Reads, Tally};
+use crate::{Config, Objective, PolicyKind, Stats, Weigh};
 
 pub(crate) use room::Stored;
 
-/// One independently locked part. Aligned so that two shards' counters never
-/// share a cache line (or the pair of lines that processors fetch together).
+/// The most shards: `read_many` marks those it needs in one word.
+const MOST_SHARDS: usize = 64;
+
+/// One independently locked part. Aligned so that two shards never share a
+/// cache line (or the pair of lines that processors fetch together).
 #[repr(align(128))]
 pub(crate) struct Shard<V> {
     pub(crate) table: RwLock<Table<V>>,
-    /// What the entries weigh; changes under the write lock, read without.
-    pub(crate) weight: AtomicU64,
-    pub(crate) counters: Counters,
+    /// What the entries weigh, to be read without the lock.
+    weight: AtomicU64,
+}
+
+/// What the policies are, or are about to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Course {
+    policy: PolicyKind,
+    objective: Objective,
 }
 
 /// The shards and the budget.
@@ -41,9 +50,9 @@ pub(crate) struct Engine<V> {
     pub(crate) shards: Box<[Shard<V>]>,
     pub(crate) budget: Budget,
     hasher: FixedState,
+    tally: Tally,
     seed: u64,
-    /// The policy that every shard has, or is about to get.
-    policy: RwLock<PolicyKind>,
+    course: RwLock<Course>,
     /// Held by the one `reconfigure` at work.
     gate: Mutex<()>,
     /// Where the next search for a victim in other shards begins.
@@ -52,33 +61,39 @@ pub(crate) struct Engine<V> {
 
 impl<V> Engine<V> {
     pub(crate) fn new(config: Config) -> Self {
-        let count = config.shards.max(1).next_power_of_two();
+        let count = config.shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let shard = |number| Shard {
             table: RwLock::new(Table::new(config.policy, shard_seed(config.seed, number))),
             weight: AtomicU64::new(0),
-            counters: Counters::default(),
         };
+        let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
         Self {
             shards: (0..count).map(shard).collect(),
-            budget: Budget::new(config.capacity_bytes, config.max_items),
+            budget: Budget::new(limit, count),
             hasher: FixedState::with_seed(config.seed),
+            tally: Tally::default(),
             seed: config.seed,
-            policy: RwLock::new(config.policy),
+            course: RwLock::new(Course { policy: config.policy, objective: config.objective }),
             gate: Mutex::new(()),
             cursor: AtomicUsize::new(0),
         }
     }
 
+    #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key)
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
     }
 
     /// The number of the shard a key belongs to: by the middle bits, because
-    /// hashbrown takes its tags from the top and its places from the bottom.
+    /// the index takes its tags from the top and its buckets from the bottom.
+    #[inline]
     pub(crate) fn home(&self, hash: u64) -> usize {
         (hash >> 32) as usize & (self.shards.len() - 1)
     }
 
+    #[inline]
     fn shard(&self, hash: u64) -> &Shard<V> {
         &self.shards[self.home(hash)]
     }
@@ -103,8 +118,11 @@ impl<V> Engine<V> {
         let hash = self.hash(key);
         let shard = self.shard(hash);
         let mut table = shard.table.write();
-        let removed = table.find(hash, key).map(|slot| self.remove(shard, &mut table, slot));
-        let voided = void(shard, &mut table, hash, key);
+        let slot = table.find(hash, key);
+        let removed = slot.map(|slot| table.take(slot));
+        table.writes.invalidations += u64::from(removed.is_some());
+        let voided = void(&mut table, hash, key);
+        self.settle(shard, &mut table);
         drop(table);
         if let Some(flight) = voided {
             flight.abandon();
@@ -117,12 +135,13 @@ impl<V> Engine<V> {
             let mut table = shard.table.write();
             // Read under the lock: `reconfigure` names the new policy before
             // it takes the locks, so it comes to every shard it must change.
-            let fresh = Table::new(*self.policy.read(), shard_seed(self.seed, number));
+            let fresh = Table::new(self.course.read().policy, shard_seed(self.seed, number));
             let old = mem::replace(&mut *table, fresh);
-            let items = old.len() as u64;
-            self.budget.release(shard.weight.swap(0, Ordering::Relaxed), items);
-            shard.counters.invalidations.add(items);
-            shard.counters.leases_voided.add(old.flights.len() as u64);
+            table.writes = old.writes;
+            table.writes.invalidations += old.used.items;
+            table.writes.leases_voided += old.flights.len() as u64;
+            table.held = old.held;
+            self.settle(shard, &mut table);
             drop(table);
             for flight in &old.flights {
                 flight.abandon();
@@ -130,78 +149,68 @@ impl<V> Engine<V> {
         }
     }
 
-    /// Removes an entry at the caller's wish.
-    fn remove(
-        &self,
-        shard: &Shard<V>,
-        table: &mut RwLockWriteGuard<'_, Table<V>>,
-        slot: u32,
-    ) -> Entry<V> {
-        let entry = table.take(slot);
-        self.gone(shard, &entry);
-        shard.counters.invalidations.add(1);
-        entry
+    /// Gives back what a shard holds beyond its entries and a small credit,
+    /// and shows what it weighs. Whoever changed a table's entries calls it
+    /// before the lock is let go.
+    fn settle(&self, shard: &Shard<V>, table: &mut Table<V>) {
+        self.release(table, self.budget.most_credit());
+        shard.weight.store(table.used.bytes, Ordering::Relaxed);
     }
 
-    /// Gives back what an entry had taken. The caller holds its shard's lock.
-    fn gone(&self, shard: &Shard<V>, entry: &Entry<V>) {
-        shard.weight.fetch_sub(entry.weight, Ordering::Relaxed);
-        self.budget.release(entry.weight, 1);
+    /// Gives back what a shard holds beyond its entries and `credit`.
+    fn release(&self, table: &mut Table<V>, credit: Amount) {
+        let spare = table.held.beyond(table.used + credit);
+        table.held -= spare;
+        self.budget.give_back(spare);
     }
 
     pub(crate) fn config(&self) -> Config {
-        let level = self.budget.level();
+        let promise = self.budget.promise();
+        let course = *self.course.read();
         Config {
-            capacity_bytes: level.capacity_bytes,
-            max_items: level.max_items,
-            policy: *self.policy.read(),
+            capacity_bytes: promise.bytes,
+            max_items: promise.items,
+            policy: course.policy,
+            objective: course.objective,
             shards: self.shards.len(),
             seed: self.seed,
         }
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let level = self.budget.level();
-        let mut stats = Stats {
-            requests: 0,
-            hits: 0,
-            misses: 0,
-            loads: 0,
-            waits: 0,
-            inserts: 0,
-            replaced: 0,
-            evictions: 0,
-            invalidations: 0,
-            rejected: 0,
-            leases_voided: 0,
-            items: level.used_items,
-            weight_bytes: level.used_bytes,
-            capacity_bytes: level.capacity_bytes,
-            max_items: level.max_items,
-            policy: *self.policy.read(),
-        };
-        for Shard { counters, .. } in &self.shards {
-            stats.hits += counters.hits.get();
-            stats.misses += counters.misses.get();
-            stats.loads += counters.loads.get();
-            stats.waits += counters.waits.get();
-            stats.inserts += counters.inserts.get();
-            stats.replaced += counters.replaced.get();
-            stats.evictions += counters.evictions.get();
-            stats.invalidations += counters.invalidations.get();
-            stats.rejected += counters.rejected.get();
-            stats.leases_voided += counters.leases_voided.get();
+        // One moment: nobody can write to any shard.
+        let tables: Vec<_> = self.shards.iter().map(|shard| shard.table.read()).collect();
+        let promise = self.budget.promise();
+        let sum = |part: fn(&Table<V>) -> u64| tables.iter().map(|table| part(table)).sum();
+        let Reads { hits, misses, loads, waits } = self.tally.reads();
+        let course = *self.course.read();
+        Stats {
+            // Not a counter of its own, which could be read a moment apart.
+            requests: hits + misses,
+            hits,
+            misses,
+            loads,
+            waits,
+            inserts: sum(|table| table.writes.inserts),
+            replaced: sum(|table| table.writes.replaced),
+            evictions: sum(|table| table.writes.evictions),
+            invalidations: sum(|table| table.writes.invalidations),
+            rejected: sum(|table| table.writes.rejected),
+            leases_voided: sum(|table| table.writes.leases_voided),
+            items: sum(|table| table.used.items),
+            weight_bytes: sum(|table| table.used.bytes),
+            capacity_bytes: promise.bytes,
+            max_items: promise.items,
+            policy: course.policy,
+            objective: course.objective,
         }
-        // Not a counter of its own, which could be read a moment apart.
-        stats.requests = stats.hits + stats.misses;
-        stats
     }
 
     pub(crate) fn keys(&self) -> Vec<Box<[u8]>> {
         let mut keys = Vec::new();
         for shard in &self.shards {
             let table = shard.table.read();
-            keys.extend(table.slots.iter().flatten().map(|entry| entry.key.clone()));
+            keys.extend(table.iter().map(|(_, entry)| Box::from(&*entry.key)));
         }
         keys
     }
@@ -210,11 +219,10 @@ impl<V> Engine<V> {
 impl<V: Clone + Weigh> Engine<V> {
     pub(crate) fn get(&self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
-        let shard = self.shard(hash);
-        let value = read(&shard.table.read(), hash, key);
+        let value = read(&self.shard(hash).table.read(), hash, key);
         match value {
-            Some(_) => shard.counters.hits.add(1),
-            None => shard.counters.misses.add(1),
+            Some(_) => self.tally.hits(1),
+            None => self.tally.misses(1),
         }
         value
     }
@@ -228,18 +236,17 @@ impl<V: Clone + Weigh> Engine<V> {
 
     pub(crate) fn lookup(self: &Arc<Self>, key: &[u8], counted: bool) -> Lookup<V> {
         let hash = self.hash(key);
-        let counters = &self.shard(hash).counters;
         let answer = self.answer(hash, key);
         if counted {
             match answer {
-                Lookup::Hit(_) => counters.hits.add(1),
-                Lookup::Miss(_) | Lookup::Wait(_) => counters.misses.add(1),
+                Lookup::Hit(_) => self.tally.hits(1),
+                Lookup::Miss(_) | Lookup::Wait(_) => self.tally.misses(1),
             }
         }
         match answer {
             Lookup::Hit(_) => {}
-            Lookup::Miss(_) => counters.loads.add(1),
-            Lookup::Wait(_) => counters.waits.add(1),
+            Lookup::Miss(_) => self.tally.loads(1),
+            Lookup::Wait(_) => self.tally.waits(1),
         }
         answer
     }
@@ -262,20 +269,16 @@ impl<V: Clone + Weigh> Engine<V> {
 }
 
 /// Voids the lease for a key. The caller ends the flight once the lock is gone.
-fn void<V>(
-    shard: &Shard<V>,
-    table: &mut Table<V>,
-    hash: u64,
-    key: &[u8],
-) -> Option<Arc<Flight<V>>> {
+fn void<V>(table: &mut Table<V>, hash: u64, key: &[u8]) -> Option<Arc<Flight<V>>> {
     let flight = table.ground(hash, key);
-    shard.counters.leases_voided.add(u64::from(flight.is_some()));
+    table.writes.leases_voided += u64::from(flight.is_some());
     flight
 }
 
+#[inline]
 fn read<V: Clone>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<V> {
     let slot = table.find(hash, key)?;
-    table.policy.hit(slot);
+    table.hit(slot);
     Some(table.entry(slot).value.clone())
 }
 

@@ -12,7 +12,6 @@ use std::thread::{self, Thread};
 use crate::Weigh;
 use crate::engine::{Engine, Stored};
 use crate::flight::Flight;
-use crate::table::weight_of;
 
 /// What [`Cache::lookup`](crate::Cache::lookup) answers.
 #[derive(Debug)]
@@ -31,7 +30,8 @@ pub enum Lookup<V> {
 pub enum Filled {
     /// It is in the cache, and those who waited got it.
     Installed,
-    /// It doesn't fit even into an empty cache. Those who waited got it.
+    /// It doesn't fit even into an empty cache, or weighs 4 GiB or more. Those
+    /// who waited got it.
     TooHeavy,
     /// The lease had been voided while the value was being loaded: it is not
     /// in the cache, nobody else got it, and whatever is under the key now is
@@ -86,10 +86,9 @@ impl<V: Clone + Weigh> Lease<V> {
     /// Puts the value in the cache and hands it to those who wait, if the
     /// lease is still good.
     pub fn fill(mut self, value: V) -> Filled {
-        let weight = weight_of(&self.flight.key, &value);
         let copy = value.clone();
         let flight = &self.flight;
-        let stored = self.engine.store(&flight.key, flight.hash, value, weight, Some(flight));
+        let stored = self.engine.store(&flight.key, flight.hash, value, Some(flight));
         match stored {
             Stored::Installed => {
                 self.flight.land(copy);

@@ -34,12 +34,15 @@ mod config;
 mod engine;
 mod flight;
 mod ghost;
+mod index;
+mod key;
 mod lease;
 mod objective;
 mod paged;
 mod policy;
 mod stats;
 mod table;
+mod tally;
 mod validate;
 mod weigh;
 

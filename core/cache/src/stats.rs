@@ -1,14 +1,12 @@
 //! Counters, and what exactly each of them counts. They never decide anything.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crate::PolicyKind;
+use crate::{Objective, PolicyKind};
 
 /// What a cache has done since it was built, and what it holds now.
 ///
 /// `requests == hits + misses` in every snapshot. `items`, `weight_bytes`,
-/// `capacity_bytes` and `max_items` come from one moment. While nobody writes,
-/// `items == inserts - replaced - evictions - invalidations`.
+/// `capacity_bytes`, `max_items` and the counts of writes come from one
+/// moment: `items == inserts - replaced - evictions - invalidations`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Counted reads: `hits + misses`.
@@ -33,7 +31,7 @@ pub struct Stats {
     /// or by an `insert` whose new value was too heavy to replace them.
     pub invalidations: u64,
     /// Values that `insert` or `fill` did not keep, because even an empty
-    /// cache could not have held them.
+    /// cache could not have held them, or because they weigh 4 GiB or more.
     pub rejected: u64,
     /// Leases that `insert`, `invalidate` or `clear` voided.
     pub leases_voided: u64,
@@ -48,6 +46,8 @@ pub struct Stats {
     pub max_items: Option<u64>,
     /// The policy in charge.
     pub policy: PolicyKind,
+    /// What it is to spare.
+    pub objective: Objective,
 }
 
 impl Stats {
@@ -58,33 +58,14 @@ impl Stats {
     }
 }
 
-/// One counter of one shard. Relaxed: a counter orders nothing.
-#[derive(Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// The counters of one shard; all but the first four change only under the
-/// shard's write lock, so that [`validate`](crate::Cache::validate) can hold
-/// them against the contents.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) hits: Counter,
-    pub(crate) misses: Counter,
-    pub(crate) loads: Counter,
-    pub(crate) waits: Counter,
-    pub(crate) inserts: Counter,
-    pub(crate) replaced: Counter,
-    pub(crate) evictions: Counter,
-    pub(crate) invalidations: Counter,
-    pub(crate) rejected: Counter,
-    pub(crate) leases_voided: Counter,
+/// What happened to the entries of one shard, counted under its write lock, so
+/// that [`validate`](crate::Cache::validate) can hold it against the contents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Writes {
+    pub(crate) inserts: u64,
+    pub(crate) replaced: u64,
+    pub(crate) evictions: u64,
+    pub(crate) invalidations: u64,
+    pub(crate) rejected: u64,
+    pub(crate) leases_voided: u64,
 }

@@ -1,32 +1,48 @@
-//! One shard's contents: entries in dense slots, the index that finds them,
-//! the policy that ranks them and the flights that will fill more. It never
-//! locks and never counts: the engine does both around it.
+//! One shard's contents: entries in slots, the index that finds them, the
+//! policy that ranks them and the flights that will fill more. It never locks:
+//! the engine does around it.
 
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use crate::budget::Amount;
 use crate::flight::Flight;
+use crate::index::{self, Index};
+use crate::key::Key;
+use crate::paged::Paged;
 use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
+use crate::stats::Writes;
 use crate::weigh::{OVERHEAD_BYTES, Weigh};
 
-/// What an entry costs here: its slot with a value handle of four words (an
-/// `Arc` has one, a `Vec` three, a `Bytes` four), and its place in the index,
-/// four bytes and a tag, at the load of 7/16 right after the index has grown.
+/// What an entry costs here beside its key: its slot with a value handle of
+/// two words, as an `Arc` of a slice has it, and its place in the index.
 pub(crate) const BYTES_PER_ENTRY: usize =
-    size_of::<Option<Entry<[usize; 4]>>>() + ((size_of::<Slot>() + 1) * 16).div_ceil(7);
+    size_of::<Option<Entry<Arc<[u8]>>>>() - SHORT_KEY_BYTES + index::BYTES_PER_ENTRY;
 
-/// What an entry weighs, in bytes.
-pub(crate) fn weight_of<V: Weigh>(key: &[u8], value: &V) -> u64 {
-    value.weight_bytes().saturating_add(key.len() as u64).saturating_add(OVERHEAD_BYTES)
+/// The key that fits into the slot, which is weighed by itself.
+const SHORT_KEY_BYTES: usize = 16;
+
+/// What an entry weighs, in bytes; `None` from 4 GiB on, which no cache keeps.
+pub(crate) fn weight_of<V: Weigh>(key: &[u8], value: &V) -> Option<u32> {
+    let weight = value.weight_bytes().checked_add(key.len() as u64)?;
+    weight.checked_add(OVERHEAD_BYTES)?.try_into().ok()
 }
 
 /// A key and its value, with what would be dear to compute again.
 pub(crate) struct Entry<V> {
-    pub(crate) hash: u64,
-    pub(crate) weight: u64,
-    pub(crate) key: Box<[u8]>,
+    /// The low half of the key's hash.
+    pub(crate) hash: u32,
+    pub(crate) weight: u32,
+    pub(crate) key: Key,
     pub(crate) value: V,
+}
+
+/// The policy before a switch, with the entries that haven't moved on yet.
+pub(crate) struct Former {
+    policy: AnyPolicy,
+    /// Slots that the new policy has.
+    moved: Paged<bool>,
 }
 
 /// One shard's contents.
@@ -34,21 +50,34 @@ pub(crate) struct Entry<V> {
 /// A key has an entry or a flight, never both: a fill ends the flight, and an
 /// insert voids it.
 pub(crate) struct Table<V> {
-    pub(crate) index: HashTable<Slot>,
-    pub(crate) slots: Vec<Option<Entry<V>>>,
+    pub(crate) index: Index,
+    pub(crate) entries: Paged<Option<Entry<V>>>,
     pub(crate) free: Vec<Slot>,
-    pub(crate) policy: AnyPolicy,
+    /// Slots that ever had an entry.
+    pub(crate) slots: Slot,
+    policy: AnyPolicy,
+    former: Option<Box<Former>>,
     pub(crate) flights: HashTable<Arc<Flight<V>>>,
+    /// What the entries weigh, and how many there are.
+    pub(crate) used: Amount,
+    /// What was taken from the budget for them: the rest is credit.
+    pub(crate) held: Amount,
+    pub(crate) writes: Writes,
 }
 
 impl<V> Table<V> {
     pub(crate) fn new(kind: PolicyKind, seed: u64) -> Self {
         Self {
-            index: HashTable::new(),
-            slots: Vec::new(),
+            index: Index::default(),
+            entries: Paged::default(),
             free: Vec::new(),
+            slots: 0,
             policy: kind.build(seed),
+            former: None,
             flights: HashTable::new(),
+            used: Amount::default(),
+            held: Amount::default(),
+            writes: Writes::default(),
         }
     }
 
@@ -56,96 +85,140 @@ impl<V> Table<V> {
         self.index.len()
     }
 
+    #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
-        self.index
-            .find(hash, |&slot| {
-                let entry = occupied(&self.slots, slot);
-                entry.hash == hash && *entry.key == *key
-            })
-            .copied()
+        self.index.find(hash, |slot| {
+            let entry = self.entry(slot);
+            entry.hash == hash as u32 && *entry.key == *key
+        })
     }
 
+    #[inline]
     pub(crate) fn entry(&self, slot: Slot) -> &Entry<V> {
-        occupied(&self.slots, slot)
+        self.entries[slot].as_ref().expect("index and policy name only occupied slots")
+    }
+
+    /// Tells the policy that an entry was used.
+    #[inline]
+    pub(crate) fn hit(&self, slot: Slot) {
+        match &self.former {
+            None => self.policy.hit(slot),
+            Some(former) if former.moved[slot] => self.policy.hit(slot),
+            Some(former) => former.policy.hit(slot),
+        }
     }
 
     /// Puts in an entry whose key isn't there.
-    pub(crate) fn add(&mut self, entry: Entry<V>) {
-        let (hash, weight) = (entry.hash, entry.weight);
-        let slot = if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(entry);
+    pub(crate) fn add(&mut self, hash: u64, entry: Entry<V>, item: Item) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.slots;
+            assert!(slot < Slot::MAX, "a shard never has 2^32 entries: they weigh too much");
+            self.entries.reach(slot);
+            self.slots += 1;
             slot
-        } else {
-            let slot = Slot::try_from(self.slots.len())
-                .ok()
-                .filter(|&slot| slot < Slot::MAX)
-                .expect("a shard never has 2^32 entries: they would weigh over half a terabyte");
-            self.slots.push(Some(entry));
-            slot
-        };
-        self.index.insert_unique(hash, slot, |&slot| occupied(&self.slots, slot).hash);
-        self.policy.insert(slot, item(weight, hash));
+        });
+        self.used += Amount::one(entry.weight.into());
+        let entries = &self.entries;
+        let hash_of = |slot| entries[slot].as_ref().map_or(0, |entry: &Entry<V>| entry.hash);
+        self.index.insert(hash, slot, hash_of);
+        self.entries[slot] = Some(entry);
+        self.rank(slot, item);
+    }
+
+    /// Hands a slot to the policy in charge.
+    pub(crate) fn rank(&mut self, slot: Slot, item: Item) {
+        if let Some(former) = &mut self.former {
+            former.moved.reach(slot);
+            former.moved[slot] = true;
+        }
+        self.policy.insert(slot, item);
     }
 
     /// Exchanges the value in a slot and returns the old one. To the policy
     /// it is a use of the entry.
-    pub(crate) fn replace(&mut self, slot: Slot, value: V, weight: u64) -> V {
-        let entry =
-            self.slots[slot as usize].as_mut().expect("the index names only occupied slots");
+    pub(crate) fn replace(&mut self, slot: Slot, value: V, item: Item) -> V {
+        let entry = self.entries[slot].as_mut().expect("the index names only occupied slots");
         let old = std::mem::replace(&mut entry.value, value);
-        if entry.weight != weight {
-            entry.weight = weight;
-            let hash = entry.hash;
-            self.policy.reweigh(slot, item(weight, hash));
+        let old_weight = std::mem::replace(&mut entry.weight, item.weight);
+        self.used.bytes = self.used.bytes - u64::from(old_weight) + u64::from(item.weight);
+        match &mut self.former {
+            Some(former) if !former.moved[slot] => former.policy.reweigh(slot, item),
+            _ => self.policy.reweigh(slot, item),
         }
-        self.policy.hit(slot);
+        self.hit(slot);
         old
     }
 
     /// Takes an entry out because the caller says so.
     pub(crate) fn take(&mut self, slot: Slot) -> Entry<V> {
-        self.policy.remove(slot);
+        match &mut self.former {
+            Some(former) if !former.moved[slot] => former.policy.remove(slot),
+            _ => self.policy.remove(slot),
+        }
         self.vacate(slot)
     }
 
-    /// Takes out the entry that the policy gives up.
-    pub(crate) fn evict(&mut self) -> Option<Entry<V>> {
-        let slot = self.policy.evict()?;
-        Some(self.vacate(slot))
+    /// The slot that has to go: of those the policy in charge has, because
+    /// they came to it as the coldest, else of those it hasn't yet.
+    pub(crate) fn choose(&mut self) -> Option<Slot> {
+        let slot = self.policy.evict();
+        slot.or_else(|| self.former.as_mut()?.policy.evict())
     }
 
-    /// As `evict`, but spares one entry, the one about to be replaced: it
-    /// joins anew if the policy names it. There must be another one.
-    pub(crate) fn evict_other(&mut self, spared: Slot) -> Option<Entry<V>> {
-        debug_assert!(self.len() > 1);
-        loop {
-            let slot = self.policy.evict()?;
-            if slot != spared {
-                return Some(self.vacate(slot));
-            }
-            let (weight, hash) = (self.entry(slot).weight, self.entry(slot).hash);
-            self.policy.insert(slot, item(weight, hash));
-        }
-    }
-
-    fn vacate(&mut self, slot: Slot) -> Entry<V> {
-        let entry =
-            self.slots[slot as usize].take().expect("policy and index name only occupied slots");
-        let indexed = self.index.find_entry(entry.hash, |&other| other == slot);
-        indexed.expect("every occupied slot is in the index").remove();
+    /// Takes a slot out that the policy has given up.
+    pub(crate) fn vacate(&mut self, slot: Slot) -> Entry<V> {
+        let entry = self.entries[slot].take().expect("index and policy name only occupied slots");
+        self.index.remove(entry.hash, slot);
+        self.used -= Amount::one(entry.weight.into());
         self.free.push(slot);
         entry
     }
 
-    /// Hands the entries to another policy, coldest first, so that what was
-    /// about to go still is.
-    pub(crate) fn switch(&mut self, kind: PolicyKind, seed: u64) {
-        let mut policy = kind.build(seed);
-        while let Some(slot) = self.policy.evict() {
-            let entry = occupied(&self.slots, slot);
-            policy.insert(slot, item(entry.weight, entry.hash));
+    /// Puts another policy in charge of what comes. What is here moves on by
+    /// `move_on`, so that nobody has to wait for all of it.
+    pub(crate) fn switch(&mut self, policy: AnyPolicy, moved: Paged<bool>) {
+        debug_assert!(self.former.is_none(), "one switch at a time");
+        let former = std::mem::replace(&mut self.policy, policy);
+        let mut former = Box::new(Former { policy: former, moved });
+        if self.slots > 0 {
+            former.moved.reach(self.slots - 1);
         }
-        self.policy = policy;
+        self.former = Some(former);
+    }
+
+    /// Hands up to `most` entries to the new policy, coldest first, so that
+    /// what was about to go still is. Once all have moved, the former policy
+    /// is returned, to be dropped where nobody waits.
+    pub(crate) fn move_on(
+        &mut self,
+        most: usize,
+        item: impl Fn(&Entry<V>) -> Item,
+    ) -> Option<Box<Former>> {
+        for _ in 0..most {
+            let former = self.former.as_mut()?;
+            match former.policy.evict() {
+                Some(slot) => {
+                    let item = item(self.entry(slot));
+                    self.rank(slot, item);
+                }
+                None => return self.former.take(),
+            }
+        }
+        None
+    }
+
+    /// All entries and their slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry<V>)> {
+        (0..self.slots).filter_map(|slot| Some((slot, self.entries[slot].as_ref()?)))
+    }
+
+    /// All slots that are ranked, in any order: for the recount in tests.
+    pub(crate) fn ranked(&self) -> Vec<Slot> {
+        let mut slots = self.policy.ranked();
+        if let Some(former) = &self.former {
+            slots.extend(former.policy.ranked());
+        }
+        slots
     }
 
     pub(crate) fn flight(&self, hash: u64, key: &[u8]) -> Option<&Arc<Flight<V>>> {
@@ -167,14 +240,4 @@ impl<V> Table<V> {
             self.flights.find_entry(hash, |flight| flight.hash == hash && *flight.key == *key);
         found.ok().map(|held| held.remove().0)
     }
-}
-
-fn occupied<V>(slots: &[Option<Entry<V>>], slot: Slot) -> &Entry<V> {
-    slots[slot as usize].as_ref().expect("the index names only occupied slots")
-}
-
-/// What the policy is told of an entry.
-fn item(weight: u64, hash: u64) -> Item {
-    let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-    Item { weight, cost: 1, fingerprint: (hash >> 32) as u32 }
 }

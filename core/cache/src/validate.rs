@@ -1,8 +1,8 @@
 //! The recount of everything, for tests. It never repairs, it panics.
 
 use crate::Weigh;
-use crate::engine::{Engine, Shard};
-use crate::policy::{Policy, Slot};
+use crate::budget::Amount;
+use crate::engine::Engine;
 use crate::table::{Table, weight_of};
 
 impl<V: Clone + Weigh> Engine<V> {
@@ -15,49 +15,41 @@ impl<V: Clone + Weigh> Engine<V> {
         let tables: Vec<_> = self.shards.iter().map(|shard| shard.table.read()).collect();
         let mut bytes = 0;
         let mut items = 0;
-        for (number, (shard, table)) in self.shards.iter().zip(&tables).enumerate() {
-            bytes += self.validate_shard(number, shard, table);
+        let mut shards_hold = Amount::default();
+        for (number, table) in tables.iter().enumerate() {
+            bytes += self.validate_shard(number, table);
             items += table.len() as u64;
+            shards_hold += table.held;
         }
-        let level = self.budget.level();
-        assert_eq!(bytes, level.used_bytes, "bytes counted and in the budget");
-        assert_eq!(items, level.used_items, "items counted and in the budget");
+        let (promise, held) = (self.budget.promise(), self.budget.held());
+        assert_eq!(shards_hold, held, "what the shards hold and the budget gave");
+        assert!(bytes <= promise.bytes, "{bytes} bytes exceed the capacity of {}", promise.bytes);
         assert!(
-            level.used_bytes <= level.capacity_bytes,
-            "{} bytes exceed the capacity of {}",
-            level.used_bytes,
-            level.capacity_bytes
-        );
-        assert!(
-            level.max_items.is_none_or(|max| level.used_items <= max),
-            "{} items exceed {:?}",
-            level.used_items,
-            level.max_items
+            promise.items.is_none_or(|max| items <= max),
+            "{items} items exceed {:?}",
+            promise.items
         );
     }
 
-    fn validate_shard(&self, number: usize, shard: &Shard<V>, table: &Table<V>) -> u64 {
+    fn validate_shard(&self, number: usize, table: &Table<V>) -> u64 {
         let mut occupied = Vec::new();
         let mut bytes = 0;
-        for (slot, entry) in table.slots.iter().enumerate() {
-            let Some(entry) = entry else { continue };
-            let slot = Slot::try_from(slot).expect("slots are numbered in 32 bits");
+        for (slot, entry) in table.iter() {
             let key = entry.key.escape_ascii();
-            assert_eq!(entry.hash, self.hash(&entry.key), "hash kept for {key}");
-            assert_eq!(self.home(entry.hash), number, "shard of {key}");
-            assert_eq!(table.find(entry.hash, &entry.key), Some(slot), "slot found for {key}");
-            assert_eq!(entry.weight, weight_of(&entry.key, &entry.value), "weight kept for {key}");
-            assert!(
-                table.flight(entry.hash, &entry.key).is_none(),
-                "{key} has an entry and a lease"
-            );
-            bytes += entry.weight;
+            let hash = self.hash(&entry.key);
+            assert_eq!(entry.hash, hash as u32, "hash kept for {key}");
+            assert_eq!(self.home(hash), number, "shard of {key}");
+            assert_eq!(table.find(hash, &entry.key), Some(slot), "slot found for {key}");
+            let weight = weight_of(&entry.key, &entry.value);
+            assert_eq!(Some(entry.weight), weight, "weight kept for {key}");
+            assert!(table.flight(hash, &entry.key).is_none(), "{key} has an entry and a lease");
+            bytes += u64::from(entry.weight);
             occupied.push(slot);
         }
-        let vacant = table.slots.len() - occupied.len();
+        let vacant = table.slots as usize - occupied.len();
         assert_eq!(table.len(), occupied.len(), "index and occupied slots");
         assert_eq!(table.free.len(), vacant, "free list and vacant slots");
-        let mut ranked = table.policy.ranked();
+        let mut ranked = table.ranked();
         ranked.sort_unstable();
         assert_eq!(ranked, occupied, "slots the policy ranks and occupied ones");
         for flight in &table.flights {
@@ -65,15 +57,13 @@ impl<V: Clone + Weigh> Engine<V> {
             assert_eq!(self.home(flight.hash), number, "shard of a flight");
             assert!(table.holds(flight), "two flights for a key");
         }
-        let counters = &shard.counters;
-        let weight = shard.weight.load(std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(bytes, weight, "bytes counted and kept in shard {number}");
+        let used = Amount { bytes, items: occupied.len() as u64 };
+        assert_eq!(table.used, used, "what the entries of shard {number} take");
+        assert!(table.held.covers(used), "shard {number} holds less than its entries take");
+        let writes = table.writes;
         assert_eq!(
-            counters.inserts.get(),
-            counters.replaced.get()
-                + counters.evictions.get()
-                + counters.invalidations.get()
-                + occupied.len() as u64,
+            writes.inserts,
+            writes.replaced + writes.evictions + writes.invalidations + used.items,
             "inserts of shard {number}: replaced, evicted, invalidated or still there"
         );
         bytes

@@ -1,6 +1,7 @@
 //! What an entry weighs. It never asks the allocator: weights are computed,
 //! so that the same entries weigh the same on every machine.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::policy;
@@ -13,19 +14,31 @@ use crate::table;
 pub trait Weigh {
     /// The bytes this value keeps in memory beyond its own handle.
     fn weight_bytes(&self) -> u64;
+
+    /// What loading the value again would cost, in a unit of your choice
+    /// (microseconds, say): used under [`Objective::Cost`](crate::Objective)
+    /// only. At least 1; `u32::MAX` is the most. Default 1.
+    fn cost(&self) -> u32 {
+        1
+    }
+
+    /// Begins to bring into the processor's cache what cloning the value will
+    /// touch: [`Cache::get_many`](crate::Cache::get_many) calls it for all its
+    /// keys before it clones the first. Default nothing.
+    fn touch(&self) {}
 }
 
 /// Bytes charged for every entry beside its key and value: the slot with a
-/// value handle of up to four words, the allocator's header of the key, the
-/// index entry at its worst load, and the links and ghost entry of the
-/// hungriest policy.
+/// value handle of two words, its place in the index, the records and ghosts
+/// of the hungriest policy, and what an `Arc` and the allocator add to the
+/// value.
 ///
-/// Spare room of growing tables is not in it, nor are leases in progress.
+/// Larger handles are for [`Weigh`] to count. Leases in progress are not in it.
 pub const OVERHEAD_BYTES: u64 =
-    (table::BYTES_PER_ENTRY + ALLOCATION_HEADER_BYTES + policy::BYTES_PER_ENTRY) as u64;
+    (table::BYTES_PER_ENTRY + policy::BYTES_PER_ENTRY + SHARED_VALUE_BYTES) as u64;
 
-/// What usual allocators add to a small allocation: header and rounding.
-const ALLOCATION_HEADER_BYTES: usize = 16;
+/// The two counts of an `Arc`.
+const SHARED_VALUE_BYTES: usize = 16;
 
 impl Weigh for [u8] {
     fn weight_bytes(&self) -> u64 {
@@ -63,12 +76,29 @@ impl<T: Weigh + ?Sized> Weigh for Arc<T> {
     fn weight_bytes(&self) -> u64 {
         (**self).weight_bytes()
     }
+
+    fn cost(&self) -> u32 {
+        (**self).cost()
+    }
+
+    /// Reads the count of those who share it.
+    fn touch(&self) {
+        black_box(Arc::strong_count(self));
+    }
 }
 
 /// Nothing weighs nothing; something weighs what it is.
 impl<T: Weigh> Weigh for Option<T> {
     fn weight_bytes(&self) -> u64 {
         self.as_ref().map_or(0, Weigh::weight_bytes)
+    }
+
+    fn cost(&self) -> u32 {
+        self.as_ref().map_or(1, Weigh::cost)
+    }
+
+    fn touch(&self) {
+        self.as_ref().inspect(|value| value.touch());
     }
 }
 
@@ -79,7 +109,7 @@ mod tests {
     /// Whoever changes a structure that every entry pays for should notice.
     #[test]
     fn the_overhead_is_what_it_was() {
-        assert_eq!(OVERHEAD_BYTES, 168);
+        assert_eq!(OVERHEAD_BYTES, 134);
     }
 
     #[test]
@@ -92,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_beyond_the_range_stays_at_its_end() {
+    fn a_weight_beyond_the_range_is_none() {
         struct Endless;
         impl Weigh for Endless {
             fn weight_bytes(&self) -> u64 {
                 u64::MAX
             }
         }
-        assert_eq!(table::weight_of(b"key", &Endless), u64::MAX);
+        assert_eq!(table::weight_of(b"key", &Endless), None);
     }
 }

@@ -27,7 +27,14 @@ fn entry(blob: u64) -> u64 {
 }
 
 fn cache(policy: PolicyKind, capacity_bytes: u64, shards: usize) -> Cache<Blob> {
-    Cache::new(Config { capacity_bytes, max_items: None, policy, shards, seed: 42 })
+    Cache::new(Config {
+        capacity_bytes,
+        max_items: None,
+        policy,
+        shards,
+        seed: 42,
+        ..Config::default()
+    })
 }
 
 fn put(cache: &Cache<Blob>, id: u64, weight: u64) -> Inserted {

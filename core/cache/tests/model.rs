@@ -295,7 +295,7 @@ proptest! {
         seed: u64,
         steps in prop::collection::vec(step(), 1..150),
     ) {
-        let config = Config { capacity_bytes, max_items, policy, shards, seed };
+        let config = Config { capacity_bytes, max_items, policy, shards, seed, ..Config::default() };
         let mut model = Model::new(config);
         for step in &steps {
             model.play(step);
@@ -317,7 +317,7 @@ proptest! {
         steps in prop::collection::vec((0..16u8, weight(), 0..3u8), 1..200),
     ) {
         let policy = if by_use { PolicyKind::Lru } else { PolicyKind::Fifo };
-        let cache: Cache<Blob> = Cache::new(Config { capacity_bytes, max_items, policy, shards: 1, seed: 1 });
+        let cache: Cache<Blob> = Cache::new(Config { capacity_bytes, max_items, policy, shards: 1, seed: 1, ..Config::default() });
         // Oldest first.
         let mut list: Vec<(Key, u64)> = Vec::new();
         for (key, weight, verb) in steps {

@@ -1,15 +1,15 @@
 //! Making room: the way in for values, and the way out for victims. It never
 //! holds two shard locks, and lets go of its lock before it drops a victim.
 
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Engine, Shard, shard_seed, void};
-use crate::budget::Room;
+use super::{Engine, void};
+use crate::Weigh;
+use crate::budget::Amount;
 use crate::flight::Flight;
-use crate::table::Entry;
-use crate::{PolicyKind, Weigh};
+use crate::policy::{Item, Slot};
+use crate::table::{Entry, Table, weight_of};
 
 /// What became of a value given to [`Engine::store`].
 pub(crate) enum Stored {
@@ -18,41 +18,26 @@ pub(crate) enum Stored {
     Voided,
 }
 
-impl<V> Engine<V> {
-    pub(crate) fn reconfigure(
-        &self,
-        capacity_bytes: u64,
-        max_items: Option<u64>,
-        policy: PolicyKind,
-    ) {
-        // Declared before the gate, so that they are dropped after it: a
-        // destructor may call `reconfigure` too.
-        let mut victims = Vec::new();
-        let gate = self.gate.lock();
-        if mem::replace(&mut *self.policy.write(), policy) != policy {
-            for (number, shard) in self.shards.iter().enumerate() {
-                let seed = shard_seed(self.seed, number);
-                shard.table.write().switch(policy, seed);
-            }
-        }
-        self.budget.limit(capacity_bytes, max_items);
-        while self.budget.is_over() {
-            victims.extend(self.evict_elsewhere(None));
-        }
-        drop(gate);
-    }
+/// Whether there is room for an entry in its shard.
+enum Room {
+    Found,
+    /// Not unless another shard gives some.
+    Elsewhere,
+}
 
+impl<V> Engine<V> {
     /// Evicts one entry from a shard other than `home`; `None` if there is
-    /// none. The caller holds no shard lock.
+    /// none, and then no other shard holds anything. The caller holds no shard
+    /// lock.
     ///
     /// Shards take turns, but one that holds less than the mean is passed
     /// over at first: else a thinly filled shard would lose an entry for every
     /// one that others lose, and in the end only full shards would cache.
-    fn evict_elsewhere(&self, home: Option<usize>) -> Option<Entry<V>> {
+    pub(super) fn evict_elsewhere(&self, home: Option<usize>) -> Option<Entry<V>> {
         let count = self.shards.len();
-        let mean = self.budget.level().used_bytes / count as u64;
+        let mean = self.budget.mean_bytes();
         let start = self.cursor.fetch_add(1, Ordering::Relaxed);
-        for least in [mean.max(1), 1] {
+        for least in [mean.max(1), 0] {
             for step in 0..count {
                 let number = (start + step) & (count - 1);
                 let shard = &self.shards[number];
@@ -60,14 +45,88 @@ impl<V> Engine<V> {
                     continue;
                 }
                 let mut table = shard.table.write();
-                if let Some(victim) = table.evict() {
-                    self.gone(shard, &victim);
-                    shard.counters.evictions.add(1);
-                    return Some(victim);
+                let victim = evict(&mut table, None);
+                // Credit too: it is room that nobody uses.
+                self.release(&mut table, Amount::default());
+                shard.weight.store(table.used.bytes, Ordering::Relaxed);
+                if victim.is_some() {
+                    return victim;
                 }
             }
         }
         None
+    }
+
+    /// Whether the home shard gives the next victim: if it holds at least half
+    /// of the mean. Staying at home spares a second lock; the bound keeps a
+    /// shard that holds next to nothing from losing even that.
+    fn should_give(&self, table: &Table<V>) -> bool {
+        table.used.bytes >= self.budget.mean_bytes() / 2
+    }
+
+    /// Finds room for `need` in a shard, evicting all but `spared` if need be.
+    fn make_room(
+        &self,
+        table: &mut Table<V>,
+        need: Amount,
+        spared: Option<Spared>,
+        others_are_empty: bool,
+        victims: &mut Victims<V>,
+    ) -> Room {
+        loop {
+            let missing = (table.held - table.used).short_of(need);
+            if missing == Amount::default() {
+                return Room::Found;
+            }
+            if let Some(taken) = self.budget.take(missing) {
+                table.held += taken;
+                return Room::Found;
+            }
+            if !others_are_empty && !self.should_give(table) {
+                return Room::Elsewhere;
+            }
+            match evict(table, spared) {
+                Some(victim) => victims.push(victim),
+                None => return Room::Elsewhere,
+            }
+        }
+    }
+}
+
+/// Evicts one entry, but not the spared one; `None` if there is no other.
+fn evict<V>(table: &mut Table<V>, spared: Option<Spared>) -> Option<Entry<V>> {
+    let mut slot = table.choose()?;
+    let was_named = spared.filter(|spared| spared.slot == slot);
+    if let Some(spared) = was_named {
+        let other = table.choose();
+        // It joins anew, after the choice: a policy that would rather lose the
+        // newcomer could name it for ever.
+        table.rank(spared.slot, spared.item);
+        slot = other?;
+    }
+    table.writes.evictions += 1;
+    Some(table.vacate(slot))
+}
+
+/// The entry about to be replaced, and what the policy is told of it.
+#[derive(Clone, Copy)]
+struct Spared {
+    slot: Slot,
+    item: Item,
+}
+
+/// Entries that were evicted, until the lock is gone: mostly one.
+struct Victims<V> {
+    first: Option<Entry<V>>,
+    more: Vec<Entry<V>>,
+}
+
+impl<V> Victims<V> {
+    fn push(&mut self, victim: Entry<V>) {
+        match self.first {
+            None => self.first = Some(victim),
+            Some(_) => self.more.push(victim),
+        }
     }
 }
 
@@ -75,9 +134,9 @@ impl<V: Clone + Weigh> Engine<V> {
     /// Puts a value in place, for its lease (`flight`) or for a caller, who
     /// needs none and voids the one that exists.
     ///
-    /// 1. Under the home shard's lock: is the lease still good, and does the
-    ///    budget have room? Then the entry goes in under that same lock, so
-    ///    that no invalidation and no other entry can come between.
+    /// 1. Under the home shard's lock: is the lease still good, and is there
+    ///    room? Then the entry goes in under that same lock, so that no
+    ///    invalidation and no other entry can come between.
     /// 2. If there is no room: evict one from the home shard, and ask again.
     /// 3. If the home shard has none to give, or little in proportion: let go
     ///    of the lock, evict one from another shard, and begin again at 1,
@@ -87,74 +146,66 @@ impl<V: Clone + Weigh> Engine<V> {
         key: &[u8],
         hash: u64,
         value: V,
-        weight: u64,
         flight: Option<&Arc<Flight<V>>>,
     ) -> Stored {
         let home = self.home(hash);
         let shard = &self.shards[home];
-        let counters = &shard.counters;
+        let weight = weight_of(key, &value);
         // Declared before the lock, so that they are dropped after it.
-        let mut victims: Vec<Entry<V>> = Vec::new();
+        let mut victims = Victims { first: None, more: Vec::new() };
         let mut others_are_empty = false;
         loop {
-            let mut table = shard.table.write();
+            let mut guard = shard.table.write();
+            let table = &mut *guard;
             if flight.is_some_and(|flight| !table.holds(flight)) {
                 return Stored::Voided;
             }
             let slot = table.find(hash, key);
-            let old_weight = slot.map(|slot| table.entry(slot).weight);
-            let room = loop {
-                match self.budget.exchange(old_weight, weight) {
-                    Room::Full if others_are_empty || self.should_give(shard) => {}
-                    room => break room,
-                }
-                let victim = match slot {
-                    None => table.evict(),
-                    Some(slot) if table.len() > 1 => table.evict_other(slot),
-                    Some(_) => None,
-                };
-                let Some(victim) = victim else {
-                    break Room::Full;
-                };
-                self.gone(shard, &victim);
-                counters.evictions.add(1);
-                victims.push(victim);
-            };
-            let (stored, old) = match room {
-                Room::Full => {
-                    drop(table);
-                    victims.clear();
-                    let victim = self.evict_elsewhere(Some(home));
-                    others_are_empty = victim.is_none();
-                    continue;
-                }
-                Room::Never => {
-                    counters.rejected.add(1);
+            let (stored, old) = match weight.filter(|&weight| self.budget.allows(weight.into())) {
+                None => {
+                    table.writes.rejected += 1;
                     // The older value must not outlive the newer one's arrival.
-                    let old = slot.map(|slot| self.remove(shard, &mut table, slot).value);
+                    table.writes.invalidations += u64::from(slot.is_some());
+                    let old = slot.map(|slot| table.take(slot).value);
                     (Stored::TooHeavy, old)
                 }
-                Room::Granted => {
-                    counters.inserts.add(1);
-                    counters.replaced.add(u64::from(slot.is_some()));
-                    shard.weight.fetch_sub(old_weight.unwrap_or(0), Ordering::Relaxed);
-                    shard.weight.fetch_add(weight, Ordering::Relaxed);
+                Some(weight) => {
+                    let item = self.item(hash, weight, &value);
+                    let (spared, need) = match slot {
+                        None => (None, Amount::one(weight.into())),
+                        Some(slot) => {
+                            let more = weight.saturating_sub(table.entry(slot).weight);
+                            (Some(Spared { slot, item }), Amount { bytes: more.into(), items: 0 })
+                        }
+                    };
+                    match self.make_room(table, need, spared, others_are_empty, &mut victims) {
+                        Room::Elsewhere => {
+                            self.settle(shard, table);
+                            drop(guard);
+                            let victim = self.evict_elsewhere(Some(home));
+                            others_are_empty = victim.is_none();
+                            continue;
+                        }
+                        Room::Found => {}
+                    }
+                    table.writes.inserts += 1;
+                    table.writes.replaced += u64::from(slot.is_some());
                     let old = if let Some(slot) = slot {
-                        Some(table.replace(slot, value, weight))
+                        Some(table.replace(slot, value, item))
                     } else {
-                        let key = key.into();
-                        table.add(Entry { hash, weight, key, value });
+                        let entry = Entry { hash: hash as u32, weight, key: key.into(), value };
+                        table.add(hash, entry, item);
                         None
                     };
                     (Stored::Installed, old)
                 }
             };
-            let ended = if flight.is_some() {
-                table.ground(hash, key)
-            } else {
-                void(shard, &mut table, hash, key)
+            let ended = match flight {
+                Some(_) => table.ground(hash, key),
+                None => void(table, hash, key),
             };
-            drop(table);
+            self.settle(shard, table);
+            drop(guard);
             // A lease ends its own flight, with the value.
             if let (None, Some(voided)) = (flight, ended) {
                 voided.abandon();
@@ -164,13 +215,11 @@ impl<V: Clone + Weigh> Engine<V> {
         }
     }
 
-    /// Whether the home shard gives the next victim: if it holds at least half
-    /// of the mean. Staying at home spares a second lock; the bound keeps a
-    /// shard that holds next to nothing from losing even that.
-    fn should_give(&self, shard: &Shard<V>) -> bool {
-        let share = shard.weight.load(Ordering::Relaxed);
-        let mean = self.budget.level().used_bytes / self.shards.len() as u64;
-        share >= mean / 2
+    /// What the policy is told of a value.
+    fn item(&self, hash: u64, weight: u32, value: &V) -> Item {
+        let objective = self.course.read().objective;
+        let cost = objective.cost(weight, value.cost());
+        Item { weight, cost, fingerprint: hash as u32 }
     }
 }
 
@@ -178,33 +227,36 @@ impl<V: Clone + Weigh> Engine<V> {
 mod tests {
     use super::*;
     use crate::Config;
-    use crate::table::weight_of;
 
     const SHARDS: usize = 8;
 
+    fn weight() -> u64 {
+        weight_of(&[0; 8], &Vec::new()).expect("weighs little").into()
+    }
+
     /// Keys that belong to one shard, all of one length.
-    fn keys(engine: &Engine<u64>, shard: usize) -> impl Iterator<Item = [u8; 8]> {
+    fn keys(engine: &Engine<Vec<u8>>, shard: usize) -> impl Iterator<Item = [u8; 8]> {
         let all = (0u64..).map(u64::to_be_bytes);
         all.filter(move |key| engine.home(engine.hash(key)) == shard)
     }
 
-    fn engine(entries: u64) -> Engine<u64> {
+    fn engine(entries: u64) -> Engine<Vec<u8>> {
         Engine::new(Config {
-            capacity_bytes: entries * weight_of(&[0; 8], &0),
+            capacity_bytes: entries * weight(),
             shards: SHARDS,
             ..Config::default()
         })
     }
 
-    fn fill(engine: &Engine<u64>, shard: usize, count: usize) {
+    fn fill(engine: &Engine<Vec<u8>>, shard: usize, count: usize) {
         for key in keys(engine, shard).take(count) {
             let hash = engine.hash(&key);
-            engine.store(&key, hash, 0, weight_of(&key, &0), None);
+            engine.store(&key, hash, Vec::new(), None);
         }
         engine.validate();
     }
 
-    fn held(engine: &Engine<u64>) -> Vec<usize> {
+    fn held(engine: &Engine<Vec<u8>>) -> Vec<usize> {
         let shards = engine.shards.iter();
         shards.map(|shard| shard.table.read().len()).collect()
     }
@@ -234,8 +286,8 @@ mod tests {
         let engine = engine(800);
         (0..SHARDS).for_each(|shard| fill(&engine, shard, 100));
         let key = [9; 8];
-        let giant = engine.budget.level().capacity_bytes;
-        let stored = engine.store(&key, engine.hash(&key), 0, giant, None);
+        let giant = vec![0; (799 * weight()) as usize];
+        let stored = engine.store(&key, engine.hash(&key), giant, None);
         assert!(matches!(stored, Stored::Installed));
         assert_eq!(held(&engine).iter().sum::<usize>(), 1);
     }

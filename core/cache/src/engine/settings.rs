@@ -1,0 +1,70 @@
+//! Changes of the settings while the cache is in use. Nobody ever waits for
+//! more than a step of one: a lock is let go after a few hundred entries.
+
+use std::mem;
+
+use super::{Course, Engine, shard_seed};
+use crate::budget::{Amount, Bounds};
+use crate::paged::Paged;
+use crate::policy::Item;
+use crate::table::Entry;
+use crate::{Objective, PolicyKind, Weigh};
+
+/// Entries that move to the new policy under one lock: some ten microseconds.
+const STEP: usize = 128;
+
+impl<V: Clone + Weigh> Engine<V> {
+    pub(crate) fn reconfigure(&self, limit: Bounds, policy: PolicyKind) {
+        // Declared before the gate, so that they are dropped after it: a
+        // destructor may call `reconfigure` too.
+        let mut victims = Vec::new();
+        let gate = self.gate.lock();
+        let objective = self.course.read().objective;
+        self.steer(Course { policy, objective });
+        self.budget.limit(limit);
+        // Credit given out under the old bounds isn't used under the new ones.
+        for shard in &self.shards {
+            self.release(&mut shard.table.write(), Amount::default());
+        }
+        while self.budget.is_over() {
+            victims.extend(self.evict_elsewhere(None));
+        }
+        drop(gate);
+    }
+
+    pub(crate) fn pursue(&self, objective: Objective) {
+        let _gate = self.gate.lock();
+        let policy = self.course.read().policy;
+        self.steer(Course { policy, objective });
+    }
+
+    /// Puts the policies on another course, shard by shard. The caller holds
+    /// the gate.
+    fn steer(&self, course: Course) {
+        if mem::replace(&mut *self.course.write(), course) == course {
+            return;
+        }
+        for (number, shard) in self.shards.iter().enumerate() {
+            // Both are built before the lock: pages for a million entries take
+            // longer than anybody should wait.
+            let policy = course.policy.build(shard_seed(self.seed, number));
+            let mut moved = Paged::default();
+            moved.reach(shard.table.read().slots);
+            shard.table.write().switch(policy, moved);
+            loop {
+                let mut table = shard.table.write();
+                let former = table.move_on(STEP, |entry| item(course.objective, entry));
+                drop(table);
+                if former.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What the policy is told of an entry.
+fn item<V: Weigh>(objective: Objective, entry: &Entry<V>) -> Item {
+    let cost = objective.cost(entry.weight, entry.value.cost());
+    Item { weight: entry.weight, cost, fingerprint: entry.hash }
+}

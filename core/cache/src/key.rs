@@ -1,0 +1,58 @@
+//! Keys as entries keep them: short ones in place, long ones in an allocation
+//! of their own. They never change.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// The longest key that needs no allocation, so that a key takes 24 bytes.
+const IN_PLACE: usize = 22;
+
+/// A key of any length.
+pub(crate) enum Key {
+    Short { len: u8, bytes: [u8; IN_PLACE] },
+    Long(Box<[u8]>),
+}
+
+impl From<&[u8]> for Key {
+    fn from(key: &[u8]) -> Self {
+        if key.len() > IN_PLACE {
+            return Self::Long(key.into());
+        }
+        let mut bytes = [0; IN_PLACE];
+        bytes[..key.len()].copy_from_slice(key);
+        Self::Short { len: key.len() as u8, bytes }
+    }
+}
+
+impl Deref for Key {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            // The bound is known to hold and spares the panic's code.
+            Self::Short { len, bytes } => &bytes[..usize::from(*len).min(IN_PLACE)],
+            Self::Long(key) => key,
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_all_lengths_come_back() {
+        assert_eq!(size_of::<Key>(), 24);
+        let bytes: Vec<u8> = (0..=255).collect();
+        for len in [0, 1, IN_PLACE - 1, IN_PLACE, IN_PLACE + 1, 256] {
+            assert_eq!(*Key::from(&bytes[..len]), bytes[..len]);
+        }
+    }
+}
