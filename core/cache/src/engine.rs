@@ -118,7 +118,7 @@ impl<V> Engine<V> {
         let hash = self.hash(key);
         let shard = self.shard(hash);
         let mut table = shard.table.write();
-        let slot = table.find(hash, key);
+        let slot = table.slot(hash, key);
         let removed = slot.map(|slot| table.take(slot));
         table.writes.invalidations += u64::from(removed.is_some());
         let voided = void(&mut table, hash, key);
@@ -210,7 +210,7 @@ impl<V> Engine<V> {
         let mut keys = Vec::new();
         for shard in &self.shards {
             let table = shard.table.read();
-            keys.extend(table.iter().map(|(_, entry)| Box::from(&*entry.key)));
+            keys.extend(table.iter().map(|(_, key, _)| Box::from(key)));
         }
         keys
     }
@@ -230,8 +230,8 @@ impl<V: Clone + Weigh> Engine<V> {
     pub(crate) fn peek(&self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
         let table = self.shard(hash).table.read();
-        let slot = table.find(hash, key)?;
-        Some(table.entry(slot).value.clone())
+        let (_, entry) = table.find(hash, key)?;
+        Some(entry.value.clone())
     }
 
     pub(crate) fn lookup(self: &Arc<Self>, key: &[u8], counted: bool) -> Lookup<V> {
@@ -276,13 +276,14 @@ fn void<V>(table: &mut Table<V>, hash: u64, key: &[u8]) -> Option<Arc<Flight<V>>
 }
 
 #[inline]
-fn read<V: Clone>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<V> {
-    let slot = table.find(hash, key)?;
+fn read<V: Clone + Weigh>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<V> {
+    // The clone waits for the value's counter, so it is asked for at once.
+    let (slot, entry) = table.find_ahead(hash, key, Weigh::prefetch)?;
     table.hit(slot);
-    Some(table.entry(slot).value.clone())
+    Some(entry.value.clone())
 }
 
-fn find_or_wait<V: Clone>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<Lookup<V>> {
+fn find_or_wait<V: Clone + Weigh>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<Lookup<V>> {
     if let Some(value) = read(table, hash, key) {
         return Some(Lookup::Hit(value));
     }

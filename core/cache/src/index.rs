@@ -7,20 +7,20 @@
 //! Litwin, "Linear hashing: a new tool for file and table addressing", VLDB
 //! 1980. It never shrinks.
 
-use std::hint::black_box;
-
 use crate::paged::Paged;
 use crate::policy::Slot;
+use crate::prefetch::prefetch;
 
 const WAYS: usize = 12;
 
-/// Entries per bucket, doubled, from which on another bucket is added.
-const MOST_PER_TWO_BUCKETS: usize = 15;
+/// Entries per bucket from which on another bucket is added. More would need
+/// more overflow buckets; fewer would need more of the processor's cache, which
+/// measured as the dearer of the two.
+const MOST_PER_BUCKET: usize = 10;
 
 /// What an entry takes here: its share of a bucket, and of the overflow
-/// buckets, of which there is one for about every twelve buckets.
-pub(crate) const BYTES_PER_ENTRY: usize =
-    (size_of::<Bucket>() * 2 * 13).div_ceil(MOST_PER_TWO_BUCKETS * 12);
+/// buckets, of which there are at most two for every five buckets.
+pub(crate) const BYTES_PER_ENTRY: usize = (size_of::<Bucket>() * 7).div_ceil(MOST_PER_BUCKET * 5);
 
 const NONE: u32 = u32::MAX;
 
@@ -41,15 +41,29 @@ impl Default for Bucket {
 }
 
 impl Bucket {
-    /// The places with this tag, as the high bits of bytes.
+    /// The places with this tag among the first eight and among the others, as
+    /// the high bits of bytes.
     #[inline]
-    fn matches(&self, tag: u8) -> u128 {
+    fn matches(&self, tag: u8) -> [u64; 2] {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        let tags = u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]);
-        let differences = tags ^ (ONES * u128::from(tag));
-        // Bytes of 0 keep their high bit clear, whatever stands beside them.
-        let low = ONES * 0x7f;
-        !(((differences & low) + low) | differences | low) & IN_USE
+        let first = equal_bytes(u64::from_le_bytes([a, b, c, d, e, f, g, h]), tag);
+        let others = equal_bytes(u64::from_le_bytes([i, j, k, l, 0, 0, 0, 0]), tag);
+        [first, others & 0xffff_ffff]
+    }
+
+    /// The slots with this tag.
+    #[inline]
+    fn slots_with(&self, tag: u8) -> impl Iterator<Item = Slot> {
+        let [mut first, mut others] = self.matches(tag);
+        std::iter::from_fn(move || {
+            let (matches, base) = if first != 0 { (&mut first, 0) } else { (&mut others, 8) };
+            if *matches == 0 {
+                return None;
+            }
+            let place = base + matches.trailing_zeros() as usize / 8;
+            *matches &= *matches - 1;
+            Some(self.slots[place])
+        })
     }
 
     fn vacant(&self) -> Option<usize> {
@@ -61,8 +75,13 @@ impl Bucket {
     }
 }
 
-const ONES: u128 = u128::from_le_bytes([1; 16]);
-const IN_USE: u128 = (1 << (8 * WAYS)) - 1;
+/// The bytes of a word that equal one, as their high bits.
+fn equal_bytes(word: u64, byte: u8) -> u64 {
+    let differences = word ^ u64::from_le_bytes([byte; 8]);
+    // Bytes of 0 keep their high bit clear, whatever stands beside them.
+    let low = u64::from_le_bytes([0x7f; 8]);
+    !(((differences & low) + low) | differences | low)
+}
 
 /// Where a bucket is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,22 +136,17 @@ impl Index {
         }
     }
 
-    /// The slot with this hash that `is_it` agrees to.
-    #[inline]
-    pub(crate) fn find(&self, hash: u64, is_it: impl Fn(Slot) -> bool) -> Option<Slot> {
+    /// What `is_it` says of the first slot with this hash's tag that it knows.
+    #[inline(always)]
+    pub(crate) fn find<T>(&self, hash: u64, is_it: impl Fn(Slot) -> Option<T>) -> Option<T> {
         if self.buckets == 0 {
             return None;
         }
         let tag = tag(hash);
         let mut bucket = &self.homes[self.home(hash as u32)];
         loop {
-            let mut matches = bucket.matches(tag);
-            while matches != 0 {
-                let slot = bucket.slots[(matches.trailing_zeros() / 8) as usize];
-                if is_it(slot) {
-                    return Some(slot);
-                }
-                matches &= matches - 1;
+            if let Some(found) = bucket.slots_with(tag).find_map(&is_it) {
+                return Some(found);
             }
             if bucket.next == NONE {
                 return None;
@@ -143,9 +157,9 @@ impl Index {
 
     /// Begins to bring the home bucket of a hash into the processor's cache.
     #[inline]
-    pub(crate) fn touch(&self, hash: u64) {
+    pub(crate) fn prefetch(&self, hash: u64) {
         if self.buckets > 0 {
-            black_box(self.homes[self.home(hash as u32)].tags[0]);
+            prefetch(&self.homes[self.home(hash as u32)]);
         }
     }
 
@@ -156,8 +170,7 @@ impl Index {
             return None;
         }
         let bucket = &self.homes[self.home(hash as u32)];
-        let matches = bucket.matches(tag(hash));
-        (matches != 0).then(|| bucket.slots[(matches.trailing_zeros() / 8) as usize])
+        bucket.slots_with(tag(hash)).next()
     }
 
     /// Puts in a slot that isn't there. `hash_of` tells the low 32 bits of the
@@ -168,7 +181,7 @@ impl Index {
             self.buckets = 1;
         }
         self.len += 1;
-        if self.len * 2 > self.buckets as usize * MOST_PER_TWO_BUCKETS {
+        if self.len > self.buckets as usize * MOST_PER_BUCKET {
             self.split(hash_of);
         }
         self.put(At::Home(self.home(hash as u32)), tag(hash), slot);
@@ -284,7 +297,7 @@ mod tests {
     fn check(index: &Index, held: &BTreeMap<Slot, u64>) {
         assert_eq!(index.len(), held.len());
         for (&slot, &hash) in held {
-            assert_eq!(index.find(hash, |found| found == slot), Some(slot));
+            assert_eq!(index.find(hash, |found| (found == slot).then_some(())), Some(()));
         }
         let mut places = 0;
         let mut in_chains = 0;
@@ -306,17 +319,17 @@ mod tests {
     #[test]
     fn a_bucket_is_a_cache_line() {
         assert_eq!((size_of::<Bucket>(), align_of::<Bucket>()), (64, 64));
-        assert_eq!(BYTES_PER_ENTRY, 10);
+        assert_eq!(BYTES_PER_ENTRY, 9);
     }
 
     #[test]
     fn a_vacant_place_is_never_a_match() {
-        let mut bucket = Bucket::default();
-        bucket.tags = [1, 0, 255, 254, 1, 2, 0, 128, 129, 127, 0, 1];
-        let places = |tag| {
-            let matches = bucket.matches(tag);
-            (0..16).filter(|place| matches & (0x80 << (8 * place)) != 0).collect::<Vec<u32>>()
+        let bucket = Bucket {
+            tags: [1, 0, 255, 254, 1, 2, 0, 128, 129, 127, 0, 1],
+            slots: std::array::from_fn(|place| place as Slot),
+            next: NONE,
         };
+        let places = |tag| bucket.slots_with(tag).collect::<Vec<Slot>>();
         assert_eq!(places(1), [0, 4, 11]);
         assert_eq!(places(255), [2]);
         assert_eq!(places(128), [7]);
@@ -330,10 +343,11 @@ mod tests {
         for slot in 0..10_000 {
             index.insert(mixed(slot), slot, |slot| mixed(slot) as u32);
             held.insert(slot, mixed(slot));
+            let overflow = index.overflow_len as usize - index.spare.len();
+            let most = index.buckets as usize * 2 / 5 + 8;
+            assert!(overflow <= most, "{overflow} overflow buckets behind {}", index.buckets);
         }
         check(&index, &held);
-        let overflow = index.overflow_len * 12 / index.buckets;
-        assert!(overflow <= 2, "one overflow bucket per {} buckets", 12 / overflow.max(1));
         for slot in 0..10_000 {
             index.remove(mixed(slot) as u32, slot);
             held.remove(&slot);

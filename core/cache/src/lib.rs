@@ -40,6 +40,7 @@ mod lease;
 mod objective;
 mod paged;
 mod policy;
+mod prefetch;
 mod stats;
 mod table;
 mod tally;

@@ -3,8 +3,9 @@
 
 use std::ops::{Index, IndexMut};
 
-/// Elements of a page.
-const PAGE: usize = 256;
+/// Elements of a page: the list of pages of a million elements fits into the
+/// nearest cache.
+const PAGE: usize = 1024;
 
 /// A growing array in pages. An index beyond the end panics.
 pub(crate) struct Paged<T>(Vec<Box<[T; PAGE]>>);
@@ -62,6 +63,6 @@ mod tests {
         paged.reach(10_000);
         assert_eq!((paged[7], &raw const paged[7]), (7, place));
         paged.reach(3);
-        assert_eq!(paged.len(), 10_240);
+        assert_eq!(paged.len(), 10 * PAGE);
     }
 }

@@ -9,21 +9,43 @@ use std::fmt;
 use std::str::FromStr;
 
 mod clock;
+mod departed;
 mod fifo;
+mod gdsf;
+mod heap;
 mod list;
 mod lru;
 mod random;
 mod s3_fifo;
+mod s3_fifo_size;
 mod sieve;
+mod sketch;
 #[cfg(test)]
 mod tests;
+mod w_tinylfu;
 
 /// The number of an entry's place in its shard.
 pub(crate) type Slot = u32;
 
-/// What the hungriest policy, S3-FIFO, keeps for an entry: its record and its
-/// share of the ghosts.
-pub(crate) const BYTES_PER_ENTRY: usize = s3_fifo::BYTES_PER_ENTRY;
+/// What the hungriest policy keeps for an entry, with its share of whatever
+/// the policy remembers of others.
+pub(crate) const BYTES_PER_ENTRY: usize = most_of(&[
+    lru::BYTES_PER_ENTRY,
+    gdsf::BYTES_PER_ENTRY,
+    s3_fifo::bytes_per_entry::<s3_fifo::Even>(),
+    s3_fifo::bytes_per_entry::<s3_fifo_size::Density>(),
+    w_tinylfu::BYTES_PER_ENTRY,
+]);
+
+const fn most_of(numbers: &[usize]) -> usize {
+    match numbers {
+        [] => 0,
+        [first, rest @ ..] => {
+            let rest = most_of(rest);
+            if *first > rest { *first } else { rest }
+        }
+    }
+}
 
 /// What a policy is told of an entry. It may rely on a weight and a cost that
 /// fit 32 bits; entries of 4 GiB and more aren't cached.
@@ -45,7 +67,8 @@ pub(crate) trait Policy: Send + Sync {
     /// A new entry is in `slot`.
     fn insert(&mut self, slot: Slot, item: Item);
 
-    /// The entry was used. At most one relaxed store, if hits are to scale.
+    /// The entry was used. Wait-free, and nothing moves: relaxed loads and
+    /// stores of what belongs to the entry, and for exact LRU one clock.
     fn hit(&self, slot: Slot);
 
     /// The entry goes because the caller says so: no sign of low worth.
@@ -147,6 +170,9 @@ policies! {
     Clock: clock::Clock, ["clock"], "CLOCK", "FIFO that lets an entry go round again up to three times, once per use.";
     Sieve: sieve::Sieve, ["sieve"], "SIEVE", "Sifts out entries not used since the last pass and leaves the others where they are.";
     S3Fifo: s3_fifo::S3Fifo, ["s3-fifo", "s3fifo"], "S3-FIFO", "Tries newcomers in a small queue first, so that one-time visitors leave early.";
+    S3FifoSize: s3_fifo_size::S3FifoSize, ["s3-fifo-size", "s3fifosize"], "S3-FIFO by size", "S3-FIFO that asks more uses of what costs little per byte than of the rest.";
+    WTinyLfu: w_tinylfu::WTinyLfu, ["w-tinylfu", "tinylfu", "wtinylfu"], "W-TinyLFU", "Lets in only those asked for more often than those who would have to go.";
+    Gdsf: gdsf::Gdsf, ["gdsf"], "GDSF", "Evicts what costs the least per byte for its uses, ageing them all the while.";
 }
 
 impl fmt::Display for PolicyKind {

@@ -12,13 +12,15 @@ use crate::index::{self, Index};
 use crate::key::Key;
 use crate::paged::Paged;
 use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
+use crate::prefetch::prefetch;
 use crate::stats::Writes;
 use crate::weigh::{OVERHEAD_BYTES, Weigh};
 
 /// What an entry costs here beside its key: its slot with a value handle of
 /// two words, as an `Arc` of a slice has it, and its place in the index.
-pub(crate) const BYTES_PER_ENTRY: usize =
-    size_of::<Option<Entry<Arc<[u8]>>>>() - SHORT_KEY_BYTES + index::BYTES_PER_ENTRY;
+pub(crate) const BYTES_PER_ENTRY: usize = size_of::<Option<Entry<Arc<[u8]>>>>() + size_of::<Key>()
+    - SHORT_KEY_BYTES
+    + index::BYTES_PER_ENTRY;
 
 /// The key that fits into the slot, which is weighed by itself.
 const SHORT_KEY_BYTES: usize = 16;
@@ -29,12 +31,12 @@ pub(crate) fn weight_of<V: Weigh>(key: &[u8], value: &V) -> Option<u32> {
     weight.checked_add(OVERHEAD_BYTES)?.try_into().ok()
 }
 
-/// A key and its value, with what would be dear to compute again.
+/// An entry but for its key: what a hit needs, and as little as possible, so
+/// that more of them fit into the processor's caches.
 pub(crate) struct Entry<V> {
     /// The low half of the key's hash.
     pub(crate) hash: u32,
     pub(crate) weight: u32,
-    pub(crate) key: Key,
     pub(crate) value: V,
 }
 
@@ -51,7 +53,10 @@ pub(crate) struct Former {
 /// insert voids it.
 pub(crate) struct Table<V> {
     pub(crate) index: Index,
-    pub(crate) entries: Paged<Option<Entry<V>>>,
+    entries: Paged<Option<Entry<V>>>,
+    /// The keys of the entries, by slot: apart from them, so that both are on
+    /// their way from memory at the same time.
+    keys: Paged<Key>,
     pub(crate) free: Vec<Slot>,
     /// Slots that ever had an entry.
     pub(crate) slots: Slot,
@@ -70,6 +75,7 @@ impl<V> Table<V> {
         Self {
             index: Index::default(),
             entries: Paged::default(),
+            keys: Paged::default(),
             free: Vec::new(),
             slots: 0,
             policy: kind.build(seed),
@@ -86,11 +92,52 @@ impl<V> Table<V> {
     }
 
     #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<(Slot, &Entry<V>)> {
+        self.find_ahead(hash, key, |_| {})
+    }
+
+    /// As `find`; calls `ahead` with what may be the entry's value, before the
+    /// keys have been compared.
+    #[inline]
+    pub(crate) fn find_ahead(
+        &self,
+        hash: u64,
+        key: &[u8],
+        ahead: impl Fn(&V),
+    ) -> Option<(Slot, &Entry<V>)> {
         self.index.find(hash, |slot| {
             let entry = self.entry(slot);
-            entry.hash == hash as u32 && *entry.key == *key
+            ahead(&entry.value);
+            (*self.keys[slot] == *key).then_some((slot, entry))
         })
+    }
+
+    /// As `find`, after a look at the slot that was guessed.
+    #[inline]
+    pub(crate) fn find_from(
+        &self,
+        guess: Option<Slot>,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<(Slot, &Entry<V>)> {
+        match guess {
+            Some(slot) if *self.keys[slot] == *key => Some((slot, self.entry(slot))),
+            _ => self.find(hash, key),
+        }
+    }
+
+    pub(crate) fn slot(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+        self.find(hash, key).map(|(slot, _)| slot)
+    }
+
+    /// The slot at which to find a key, probably; what `find_from` will look at
+    /// there is on its way.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> Option<Slot> {
+        let slot = self.index.guess(hash)?;
+        prefetch(&self.entries[slot]);
+        prefetch(&self.keys[slot]);
+        Some(slot)
     }
 
     #[inline]
@@ -102,18 +149,18 @@ impl<V> Table<V> {
     #[inline]
     pub(crate) fn hit(&self, slot: Slot) {
         match &self.former {
-            None => self.policy.hit(slot),
-            Some(former) if former.moved[slot] => self.policy.hit(slot),
-            Some(former) => former.policy.hit(slot),
+            Some(former) if !former.moved[slot] => former.policy.hit(slot),
+            _ => self.policy.hit(slot),
         }
     }
 
     /// Puts in an entry whose key isn't there.
-    pub(crate) fn add(&mut self, hash: u64, entry: Entry<V>, item: Item) {
+    pub(crate) fn add(&mut self, hash: u64, key: &[u8], entry: Entry<V>, item: Item) {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.slots;
             assert!(slot < Slot::MAX, "a shard never has 2^32 entries: they weigh too much");
             self.entries.reach(slot);
+            self.keys.reach(slot);
             self.slots += 1;
             slot
         });
@@ -122,6 +169,7 @@ impl<V> Table<V> {
         let hash_of = |slot| entries[slot].as_ref().map_or(0, |entry: &Entry<V>| entry.hash);
         self.index.insert(hash, slot, hash_of);
         self.entries[slot] = Some(entry);
+        self.keys[slot] = key.into();
         self.rank(slot, item);
     }
 
@@ -168,6 +216,7 @@ impl<V> Table<V> {
     /// Takes a slot out that the policy has given up.
     pub(crate) fn vacate(&mut self, slot: Slot) -> Entry<V> {
         let entry = self.entries[slot].take().expect("index and policy name only occupied slots");
+        self.keys[slot] = Key::default();
         self.index.remove(entry.hash, slot);
         self.used -= Amount::one(entry.weight.into());
         self.free.push(slot);
@@ -208,8 +257,9 @@ impl<V> Table<V> {
     }
 
     /// All entries and their slots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry<V>)> {
-        (0..self.slots).filter_map(|slot| Some((slot, self.entries[slot].as_ref()?)))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &[u8], &Entry<V>)> {
+        let entry = |slot| Some((slot, &*self.keys[slot], self.entries[slot].as_ref()?));
+        (0..self.slots).filter_map(entry)
     }
 
     /// All slots that are ranked, in any order: for the recount in tests.

@@ -34,15 +34,15 @@ impl<V: Clone + Weigh> Engine<V> {
     fn validate_shard(&self, number: usize, table: &Table<V>) -> u64 {
         let mut occupied = Vec::new();
         let mut bytes = 0;
-        for (slot, entry) in table.iter() {
-            let key = entry.key.escape_ascii();
-            let hash = self.hash(&entry.key);
+        for (slot, own, entry) in table.iter() {
+            let key = own.escape_ascii();
+            let hash = self.hash(own);
             assert_eq!(entry.hash, hash as u32, "hash kept for {key}");
             assert_eq!(self.home(hash), number, "shard of {key}");
-            assert_eq!(table.find(hash, &entry.key), Some(slot), "slot found for {key}");
-            let weight = weight_of(&entry.key, &entry.value);
+            assert_eq!(table.slot(hash, own), Some(slot), "slot found for {key}");
+            let weight = weight_of(own, &entry.value);
             assert_eq!(Some(entry.weight), weight, "weight kept for {key}");
-            assert!(table.flight(hash, &entry.key).is_none(), "{key} has an entry and a lease");
+            assert!(table.flight(hash, own).is_none(), "{key} has an entry and a lease");
             bytes += u64::from(entry.weight);
             occupied.push(slot);
         }

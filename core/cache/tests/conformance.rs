@@ -224,7 +224,9 @@ fn scans_do_not_flush_the_policies_made_against_them() {
     assert_eq!(hits(PolicyKind::Lru), 0);
     assert_eq!(hits(PolicyKind::Fifo), 0);
     // 199 rounds of 50 could hit.
-    assert!(hits(PolicyKind::S3Fifo) > 9000);
+    for policy in [PolicyKind::S3Fifo, PolicyKind::S3FifoSize, PolicyKind::WTinyLfu] {
+        assert!(hits(policy) > 9000, "{policy}");
+    }
 }
 
 #[test]
@@ -287,7 +289,9 @@ fn switching_keeps_contents_and_order() {
             cache.validate();
             assert_eq!(held(&cache, 0..60), before, "{old} to {new}");
             assert_eq!(cache.config().policy, new);
-            if new != PolicyKind::Random {
+            // W-TinyLFU has seen each once, so the newest wait at the end of
+            // the window and don't get in.
+            if ![PolicyKind::Random, PolicyKind::WTinyLfu].contains(&new) {
                 assert_eq!(order(&cache, 0..60), expected, "{old} to {new}");
             }
         }

@@ -3,7 +3,6 @@
 //! and only then is the first one read: the waits overlap.
 
 use std::array;
-use std::hint::black_box;
 
 use super::Engine;
 use crate::Weigh;
@@ -46,29 +45,26 @@ impl<V: Clone + Weigh> Engine<V> {
             *table = Some(self.shards[rest.trailing_zeros() as usize].table.read());
             rest &= rest - 1;
         }
-        let table = |hash| {
-            let before = needed & ((1 << self.home(hash)) - 1);
-            let table = tables[before.count_ones() as usize].as_deref();
-            table.expect("every shard that is needed was locked")
-        };
         let hashes = &hashes[..keys.len()];
-        for &hash in hashes {
-            table(hash).index.touch(hash);
+        // The tables key by key: only those of the keys there are get used.
+        let first = tables[0].as_deref().expect("a batch has a key, and its shard was locked");
+        let mut homes = [first; BATCH];
+        for (home, &hash) in homes.iter_mut().zip(hashes) {
+            let before = needed & ((1 << self.home(hash)) - 1);
+            *home = tables[before.count_ones() as usize].as_deref().unwrap_or(first);
+            home.index.prefetch(hash);
         }
-        for &hash in hashes {
-            let table = table(hash);
-            if let Some(slot) = table.index.guess(hash) {
-                black_box(table.entry(slot).hash);
-            }
+        let mut guesses = [None; BATCH];
+        for ((guess, table), &hash) in guesses.iter_mut().zip(homes).zip(hashes) {
+            *guess = table.guess(hash);
         }
         let mut found = [None; BATCH];
         for (place, (&hash, key)) in hashes.iter().zip(keys).enumerate() {
-            let table = table(hash);
-            if let Some(slot) = table.find(hash, key) {
+            let table = homes[place];
+            if let Some((slot, entry)) = table.find_from(guesses[place], hash, key) {
                 table.hit(slot);
-                let value = &table.entry(slot).value;
-                value.touch();
-                found[place] = Some(value);
+                entry.value.prefetch();
+                found[place] = Some(&entry.value);
             }
         }
         let mut hits = 0;

@@ -160,7 +160,7 @@ impl<V: Clone + Weigh> Engine<V> {
             if flight.is_some_and(|flight| !table.holds(flight)) {
                 return Stored::Voided;
             }
-            let slot = table.find(hash, key);
+            let slot = table.slot(hash, key);
             let (stored, old) = match weight.filter(|&weight| self.budget.allows(weight.into())) {
                 None => {
                     table.writes.rejected += 1;
@@ -193,8 +193,8 @@ impl<V: Clone + Weigh> Engine<V> {
                     let old = if let Some(slot) = slot {
                         Some(table.replace(slot, value, item))
                     } else {
-                        let entry = Entry { hash: hash as u32, weight, key: key.into(), value };
-                        table.add(hash, entry, item);
+                        let entry = Entry { hash: hash as u32, weight, value };
+                        table.add(hash, key, entry, item);
                         None
                     };
                     (Stored::Installed, old)

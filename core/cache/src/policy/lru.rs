@@ -1,56 +1,67 @@
-//! Least recently used: an exact queue by last use. Its hits are never free:
-//! each moves the entry, under the policy's own small lock.
+//! Least recently used: exact, by the number of each entry's last use. A hit
+//! writes that number down and moves nothing; the order is made up for when
+//! somebody has to go.
 //!
 //! Source: Mattson, Gecsei, Slutz and Traiger, "Evaluation techniques for
-//! storage hierarchies", IBM Systems Journal 9(2), 1970.
+//! storage hierarchies", IBM Systems Journal 9(2), 1970. There the stack is
+//! kept in order at every use; here a heap is brought up to date where an
+//! eviction looks at it, which gives the same victims.
 
-use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::list::{Links, Queue};
+use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
+use crate::paged::Paged;
 
-#[derive(Default)]
-struct Order {
-    links: Links,
-    queue: Queue,
+/// The stamp of an entry, and its place in the heap.
+pub(super) const BYTES_PER_ENTRY: usize = size_of::<AtomicU64>() + heap::BYTES_PER_SLOT;
+
+/// The entries by last use.
+pub(crate) struct Lru {
+    /// The number of the last use so far. It doesn't run out: 64 bits count a
+    /// billion uses per second for five centuries.
+    clock: AtomicU64,
+    stamps: Paged<AtomicU64>,
+    heap: Heap,
 }
-
-/// The queue by last use.
-pub(crate) struct Lru(Mutex<Order>);
 
 impl Lru {
     pub(super) fn new(_seed: u64) -> Self {
-        Self(Mutex::default())
+        Self { clock: AtomicU64::new(0), stamps: Paged::default(), heap: Heap::default() }
     }
 }
 
 impl Policy for Lru {
     fn insert(&mut self, slot: Slot, _item: Item) {
-        let Order { links, queue } = self.0.get_mut();
-        queue.push(links, slot);
+        let clock = self.clock.get_mut();
+        *clock += 1;
+        self.stamps.reach(slot);
+        *self.stamps[slot].get_mut() = *clock;
+        self.heap.push(slot, *clock);
     }
 
+    /// Two hits at once on one entry may leave the older of their stamps: no
+    /// order between them was ever promised.
     fn hit(&self, slot: Slot) {
-        let Order { links, queue } = &mut *self.0.lock();
+        let stamp = &self.stamps[slot];
         // The newest can't get newer; a hot key is spared the writes.
-        if links.newer(slot).is_some() {
-            queue.remove(links, slot);
-            queue.push(links, slot);
+        if stamp.load(Ordering::Relaxed) != self.clock.load(Ordering::Relaxed) {
+            let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+            stamp.store(now, Ordering::Relaxed);
         }
     }
 
     fn remove(&mut self, slot: Slot) {
-        let Order { links, queue } = self.0.get_mut();
-        queue.remove(links, slot);
+        self.heap.remove(slot);
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        let Order { links, queue } = self.0.get_mut();
-        queue.pop(links)
+        let stamps = &self.stamps;
+        let popped = self.heap.pop(|slot| stamps[slot].load(Ordering::Relaxed));
+        popped.map(|(slot, _)| slot)
     }
 
     fn ranked(&self) -> Vec<Slot> {
-        let Order { links, queue } = &*self.0.lock();
-        queue.iter(links).collect()
+        self.heap.slots().collect()
     }
 }

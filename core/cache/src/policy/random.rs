@@ -13,14 +13,15 @@ use crate::paged::Paged;
 
 /// The entries in any order, and where each stands in it.
 pub(crate) struct Random {
-    slots: Vec<Slot>,
+    slots: Paged<Slot>,
+    len: u32,
     places: Paged<u32>,
     state: u64,
 }
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self { slots: Vec::new(), places: Paged::default(), state: seed }
+        Self { slots: Paged::default(), len: 0, places: Paged::default(), state: seed }
     }
 
     fn next(&mut self) -> u64 {
@@ -35,32 +36,34 @@ impl Random {
 impl Policy for Random {
     fn insert(&mut self, slot: Slot, _item: Item) {
         self.places.reach(slot);
-        // Fits: there are no more entries than slots.
-        self.places[slot] = self.slots.len() as u32;
-        self.slots.push(slot);
+        self.places[slot] = self.len;
+        self.slots.reach(self.len);
+        self.slots[self.len] = slot;
+        self.len += 1;
     }
 
     fn hit(&self, _slot: Slot) {}
 
     fn remove(&mut self, slot: Slot) {
         let place = self.places[slot];
-        self.slots.swap_remove(place as usize);
-        if let Some(&moved) = self.slots.get(place as usize) {
-            self.places[moved] = place;
-        }
+        self.len -= 1;
+        let moved = self.slots[self.len];
+        self.slots[place] = moved;
+        self.places[moved] = place;
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        if self.slots.is_empty() {
+        if self.len == 0 {
             return None;
         }
-        let place = (u128::from(self.next()) * self.slots.len() as u128) >> 64;
-        let slot = self.slots[place as usize];
+        // The upper half of the product is below `len`.
+        let place = (u128::from(self.next()) * u128::from(self.len)) >> 64;
+        let slot = self.slots[place as u32];
         self.remove(slot);
         Some(slot)
     }
 
     fn ranked(&self) -> Vec<Slot> {
-        self.slots.clone()
+        (0..self.len).map(|place| self.slots[place]).collect()
     }
 }

@@ -1,14 +1,14 @@
 //! Every deterministic policy against a slow model written from its paper: the
 //! same calls must give the same victims.
 
+mod by_hand;
+mod plain;
+mod s3_fifo;
+mod w_tinylfu;
+
 use proptest::prelude::*;
 
-use super::{AnyPolicy, Item, Policy, PolicyKind, Slot};
-
-/// An item as most objectives see it.
-fn item(weight: u32, fingerprint: u32) -> Item {
-    Item { weight, cost: 1, fingerprint }
-}
+use super::{Item, Policy, PolicyKind, Slot};
 
 /// A policy as plainly as it can be said; index 0 is the oldest.
 trait Model {
@@ -19,224 +19,17 @@ trait Model {
     fn reweigh(&mut self, _slot: Slot, _item: Item) {}
 }
 
-fn place(queue: &[Slot], slot: Slot) -> usize {
-    let found = queue.iter().position(|&other| other == slot);
-    found.expect("the test names slots in use")
-}
-
-struct Queue {
-    slots: Vec<Slot>,
-    moves_on_hit: bool,
-}
-
-impl Model for Queue {
-    fn insert(&mut self, slot: Slot, _item: Item) {
-        self.slots.push(slot);
-    }
-
-    fn hit(&mut self, slot: Slot) {
-        if self.moves_on_hit {
-            self.remove(slot);
-            self.slots.push(slot);
-        }
-    }
-
-    fn remove(&mut self, slot: Slot) {
-        self.slots.remove(place(&self.slots, slot));
-    }
-
-    fn evict(&mut self) -> Option<Slot> {
-        (!self.slots.is_empty()).then(|| self.slots.remove(0))
-    }
-}
-
-/// A real ring with a real hand; newcomers stand right behind it.
-#[derive(Default)]
-struct Ring {
-    slots: Vec<Slot>,
-    uses: Vec<u8>,
-    hand: usize,
-}
-
-impl Model for Ring {
-    fn insert(&mut self, slot: Slot, _item: Item) {
-        self.slots.insert(self.hand, slot);
-        self.uses.insert(self.hand, 0);
-        self.hand = (self.hand + 1) % self.slots.len();
-    }
-
-    fn hit(&mut self, slot: Slot) {
-        let place = place(&self.slots, slot);
-        self.uses[place] = 3.min(self.uses[place] + 1);
-    }
-
-    fn remove(&mut self, slot: Slot) {
-        let place = place(&self.slots, slot);
-        self.slots.remove(place);
-        self.uses.remove(place);
-        if place < self.hand {
-            self.hand -= 1;
-        }
-        self.hand %= self.slots.len().max(1);
-    }
-
-    fn evict(&mut self) -> Option<Slot> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        while self.uses[self.hand] > 0 {
-            self.uses[self.hand] -= 1;
-            self.hand = (self.hand + 1) % self.slots.len();
-        }
-        let slot = self.slots[self.hand];
-        self.remove(slot);
-        Some(slot)
-    }
-}
-
-/// Algorithm 1 of the SIEVE paper, the hand being a place in the queue.
-#[derive(Default)]
-struct Sieve {
-    slots: Vec<Slot>,
-    visited: Vec<Slot>,
-    hand: usize,
-}
-
-impl Model for Sieve {
-    fn insert(&mut self, slot: Slot, _item: Item) {
-        self.slots.push(slot);
-        // A hand that had passed the newest starts over at the oldest, even
-        // if somebody newer has come since.
-        if self.hand == self.slots.len() - 1 {
-            self.hand = 0;
-        }
-    }
-
-    fn hit(&mut self, slot: Slot) {
-        self.visited.push(slot);
-    }
-
-    fn remove(&mut self, slot: Slot) {
-        let place = place(&self.slots, slot);
-        self.slots.remove(place);
-        self.visited.retain(|&other| other != slot);
-        if place < self.hand {
-            self.hand -= 1;
-        }
-    }
-
-    fn evict(&mut self) -> Option<Slot> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        loop {
-            if self.hand >= self.slots.len() {
-                self.hand = 0;
-            }
-            let slot = self.slots[self.hand];
-            if !self.visited.contains(&slot) {
-                self.remove(slot);
-                return Some(slot);
-            }
-            self.visited.retain(|&other| other != slot);
-            self.hand += 1;
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Record {
-    slot: Slot,
-    weight: u32,
-    fingerprint: u32,
-    uses: u8,
-}
-
-/// Algorithm 1 of the S3-FIFO paper, with the deviations that `s3_fifo.rs`
-/// names. A ghost that came back is a `None` that keeps its place.
-#[derive(Default)]
-struct S3Fifo {
-    small: Vec<Record>,
-    main: Vec<Record>,
-    ghosts: Vec<Option<u32>>,
-}
-
-impl S3Fifo {
-    fn record(&mut self, slot: Slot) -> &mut Record {
-        let mut records = self.small.iter_mut().chain(&mut self.main);
-        let found = records.find(|record| record.slot == slot);
-        found.expect("the test names slots in use")
-    }
-
-    fn recall(&mut self, fingerprint: u32) -> bool {
-        let found = self.ghosts.iter_mut().find(|g| **g == Some(fingerprint));
-        found.map(|ghost| *ghost = None).is_some()
-    }
-}
-
-impl Model for S3Fifo {
-    fn insert(&mut self, slot: Slot, Item { weight, fingerprint, .. }: Item) {
-        let record = Record { slot, weight, fingerprint, uses: 0 };
-        if self.recall(fingerprint) {
-            self.main.push(record);
-        } else {
-            self.small.push(record);
-        }
-    }
-
-    fn hit(&mut self, slot: Slot) {
-        let record = self.record(slot);
-        record.uses = 3.min(record.uses + 1);
-    }
-
-    fn remove(&mut self, slot: Slot) {
-        self.small.retain(|record| record.slot != slot);
-        self.main.retain(|record| record.slot != slot);
-    }
-
-    fn evict(&mut self) -> Option<Slot> {
-        let entries = self.small.len() + self.main.len();
-        loop {
-            let bytes = |queue: &[Record]| queue.iter().map(|r| u64::from(r.weight)).sum::<u64>();
-            let (small, main) = (bytes(&self.small), bytes(&self.main));
-            if self.main.is_empty() || small > (small + main) / 10 {
-                if self.small.is_empty() {
-                    return None;
-                }
-                let record = self.small.remove(0);
-                if record.uses > 1 {
-                    self.main.push(Record { uses: 0, ..record });
-                    continue;
-                }
-                self.recall(record.fingerprint);
-                self.ghosts.push(Some(record.fingerprint));
-                while self.ghosts.len() > (entries * 9).div_ceil(10) {
-                    self.ghosts.remove(0);
-                }
-                return Some(record.slot);
-            }
-            let record = self.main.remove(0);
-            if record.uses == 0 {
-                return Some(record.slot);
-            }
-            let uses = record.uses - 1;
-            self.main.push(Record { uses, ..record });
-        }
-    }
-
-    fn reweigh(&mut self, slot: Slot, Item { weight, .. }: Item) {
-        self.record(slot).weight = weight;
-    }
-}
-
 fn model(kind: PolicyKind) -> Option<Box<dyn Model>> {
-    let queue = |moves_on_hit| Box::new(Queue { slots: Vec::new(), moves_on_hit });
+    let queue = |moves_on_hit| Box::new(plain::Queue { slots: Vec::new(), moves_on_hit });
     Some(match kind {
         PolicyKind::Lru => queue(true),
         PolicyKind::Fifo => queue(false),
-        PolicyKind::Clock => Box::new(Ring::default()),
-        PolicyKind::Sieve => Box::new(Sieve::default()),
-        PolicyKind::S3Fifo => Box::new(S3Fifo::default()),
+        PolicyKind::Clock => Box::new(plain::Ring::new(3)),
+        PolicyKind::Sieve => Box::new(plain::Sieve::default()),
+        PolicyKind::S3Fifo => Box::new(s3_fifo::S3Fifo::default()),
+        PolicyKind::S3FifoSize => Box::new(s3_fifo::S3Fifo::by_size()),
+        PolicyKind::WTinyLfu => Box::new(w_tinylfu::WTinyLfu::default()),
+        PolicyKind::Gdsf => Box::new(plain::Gdsf::default()),
         PolicyKind::Random => return None,
     })
 }
@@ -261,13 +54,21 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What missing a key of this weight costs.
+type Cost = fn(key: u32, weight: u32) -> u32;
+
+/// As under the three objectives; a cost of 0 is one, too.
+const COSTS: [Cost; 3] = [|_, _| 1, |_, weight| weight, |key, _| key % 7 * 10];
+
 /// Gives slots to keys as a table does, lowest first, and plays the steps on
 /// policy and model.
-fn play(kind: PolicyKind, steps: &[Step]) -> Result<(), TestCaseError> {
-    let Some(mut model) = model(kind) else {
-        return Ok(());
-    };
-    let mut policy = kind.build(0);
+fn play(
+    policy: &mut impl Policy,
+    model: &mut dyn Model,
+    cost: Cost,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
+    let item = |weight, key| Item { weight, cost: cost(key, weight), fingerprint: key };
     let mut keys: Vec<Option<u32>> = Vec::new();
     let drain = std::iter::repeat_n(&Step::Evict, 30);
     for step in steps.iter().chain(drain) {
@@ -301,7 +102,7 @@ fn play(kind: PolicyKind, steps: &[Step]) -> Result<(), TestCaseError> {
             }
             Step::Evict => {
                 let victim = policy.evict();
-                prop_assert_eq!(victim, model.evict(), "{}", kind);
+                prop_assert_eq!(victim, model.evict());
                 if let Some(slot) = victim {
                     keys[slot as usize] = None;
                 }
@@ -312,7 +113,7 @@ fn play(kind: PolicyKind, steps: &[Step]) -> Result<(), TestCaseError> {
         let occupied = (0..).zip(&keys).filter(|(_, key)| key.is_some());
         prop_assert_eq!(ranked, occupied.map(|(slot, _)| slot).collect::<Vec<Slot>>());
     }
-    prop_assert!(keys.iter().all(Option::is_none), "{} left entries", kind);
+    prop_assert!(keys.iter().all(Option::is_none), "entries are left");
     Ok(())
 }
 
@@ -322,102 +123,19 @@ proptest! {
     #[test]
     fn every_policy_names_the_victims_of_its_paper(steps in prop::collection::vec(step(), 0..120)) {
         for &kind in PolicyKind::ALL {
-            play(kind, &steps)?;
+            for cost in COSTS {
+                if let Some(mut model) = model(kind) {
+                    let played = play(&mut kind.build(0), &mut *model, cost, &steps);
+                    played.map_err(|why| TestCaseError::fail(format!("{kind}: {why}")))?;
+                }
+            }
         }
+        play(&mut super::clock::Clock::<1>::new(0), &mut plain::Ring::new(1), COSTS[0], &steps)?;
     }
-}
 
-fn filled(kind: PolicyKind, slots: std::ops::Range<Slot>) -> AnyPolicy {
-    let mut policy = kind.build(7);
-    for slot in slots {
-        policy.insert(slot, item(10, slot));
+    #[test]
+    fn s3_fifo_by_size_is_plain_where_cost_is_weight(steps in prop::collection::vec(step(), 0..120)) {
+        let mut policy = PolicyKind::S3FifoSize.build(0);
+        play(&mut policy, &mut s3_fifo::S3Fifo::default(), COSTS[1], &steps)?;
     }
-    policy
-}
-
-fn drain(policy: &mut AnyPolicy) -> Vec<Slot> {
-    std::iter::from_fn(|| policy.evict()).collect()
-}
-
-#[test]
-fn lru_evicts_by_last_use_and_fifo_by_arrival() {
-    for (kind, order) in [(PolicyKind::Lru, [1, 3, 2, 0]), (PolicyKind::Fifo, [0, 1, 2, 3])] {
-        let mut policy = filled(kind, 0..4);
-        policy.hit(2);
-        policy.hit(0);
-        assert_eq!(drain(&mut policy), order, "{kind}");
-    }
-}
-
-#[test]
-fn clock_gives_one_round_per_use_and_at_most_three() {
-    let mut policy = filled(PolicyKind::Clock, 0..4);
-    policy.hit(0);
-    (0..2).for_each(|_| policy.hit(1));
-    (0..9).for_each(|_| policy.hit(2));
-    assert_eq!(drain(&mut policy), [3, 0, 1, 2]);
-}
-
-/// Worked by hand: the hand spares 0 once, then goes on from where it stood,
-/// so newcomers in its way go before the old survivor.
-#[test]
-fn sieve_goes_on_from_where_the_hand_stood() {
-    let mut policy = filled(PolicyKind::Sieve, 0..3);
-    policy.hit(0);
-    assert_eq!(policy.evict(), Some(1));
-    policy.insert(3, item(10, 3));
-    assert_eq!(policy.evict(), Some(2));
-    assert_eq!(policy.evict(), Some(3));
-    assert_eq!(policy.evict(), Some(0));
-}
-
-/// Worked by hand: one use isn't enough to enter the main queue, two are; and
-/// who comes back as a ghost enters it at once.
-#[test]
-fn s3_fifo_promotes_at_the_second_use_and_on_return() {
-    let mut policy = filled(PolicyKind::S3Fifo, 0..4);
-    policy.hit(0);
-    (0..2).for_each(|_| policy.hit(1));
-    assert_eq!(policy.evict(), Some(0), "one use");
-    assert_eq!(policy.evict(), Some(2), "1 went to the main queue");
-    policy.insert(4, item(10, 0));
-    policy.insert(5, item(10, 5));
-    assert_eq!(policy.evict(), Some(3));
-    assert_eq!(policy.evict(), Some(5), "4 came back into the main queue");
-    assert_eq!(drain(&mut policy), [1, 4]);
-}
-
-#[test]
-fn random_repeats_itself_for_a_seed_and_spares_nobody() {
-    let order = |seed| {
-        let mut policy = PolicyKind::Random.build(seed);
-        (0..100).for_each(|slot| policy.insert(slot, item(1, 0)));
-        drain(&mut policy)
-    };
-    assert_eq!(order(1), order(1));
-    assert_ne!(order(1), order(2));
-    let mut first = [0u32; 4];
-    for seed in 0..4000 {
-        let mut policy = PolicyKind::Random.build(seed);
-        (0..4).for_each(|slot| policy.insert(slot, item(1, 0)));
-        first[policy.evict().expect("four entries") as usize] += 1;
-    }
-    // 1000 expected each; six standard deviations are 164.
-    assert!(first.iter().all(|n| n.abs_diff(1000) < 164), "{first:?}");
-}
-
-#[test]
-fn names_are_read_back_in_any_case() {
-    for &kind in PolicyKind::ALL {
-        assert_eq!(kind.to_string().parse(), Ok(kind));
-        assert_eq!(kind.to_string().to_uppercase().parse(), Ok(kind));
-        assert!(!kind.title().is_empty() && kind.summary().ends_with('.'));
-    }
-    assert_eq!("RR".parse(), Ok(PolicyKind::Random));
-    assert_eq!("S3FIFO".parse(), Ok(PolicyKind::S3Fifo));
-    let unknown = "mru".parse::<PolicyKind>().unwrap_err().to_string();
-    assert_eq!(
-        unknown,
-        "no policy is called \"mru\"; there are lru, random, fifo, clock, sieve, s3-fifo"
-    );
 }
