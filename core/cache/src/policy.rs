@@ -47,6 +47,12 @@ const fn most_of(numbers: &[usize]) -> usize {
     }
 }
 
+/// Entries in use that an eviction passes over at most, before it takes what
+/// it has: readers wait meanwhile, and this many take some fifty microseconds.
+/// It matters only where more entries than this were used in a row since the
+/// last look at them, as after a long time without evictions.
+const MOST_PASSED: usize = 512;
+
 /// What a policy is told of an entry. It may rely on a weight and a cost that
 /// fit 32 bits; entries of 4 GiB and more aren't cached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

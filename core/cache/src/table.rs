@@ -2,6 +2,7 @@
 //! policy that ranks them and the flights that will fill more. It never locks:
 //! the engine does around it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -236,24 +237,24 @@ impl<V> Table<V> {
     }
 
     /// Hands up to `most` entries to the new policy, coldest first, so that
-    /// what was about to go still is. Once all have moved, the former policy
-    /// is returned, to be dropped where nobody waits.
+    /// what was about to go still is. Breaks once none is left to move, also
+    /// because the table was cleared, with what is left of the former policy:
+    /// to be dropped where nobody waits.
     pub(crate) fn move_on(
         &mut self,
         most: usize,
         item: impl Fn(&Entry<V>) -> Item,
-    ) -> Option<Box<Former>> {
+    ) -> ControlFlow<Option<Box<Former>>> {
         for _ in 0..most {
-            let former = self.former.as_mut()?;
-            match former.policy.evict() {
+            match self.former.as_mut().and_then(|former| former.policy.evict()) {
                 Some(slot) => {
                     let item = item(self.entry(slot));
                     self.rank(slot, item);
                 }
-                None => return self.former.take(),
+                None => return ControlFlow::Break(self.former.take()),
             }
         }
-        None
+        ControlFlow::Continue(())
     }
 
     /// All entries and their slots.

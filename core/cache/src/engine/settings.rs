@@ -55,7 +55,7 @@ impl<V: Clone + Weigh> Engine<V> {
                 let mut table = shard.table.write();
                 let former = table.move_on(STEP, |entry| item(course.objective, entry));
                 drop(table);
-                if former.is_some() {
+                if former.is_break() {
                     break;
                 }
             }

@@ -13,7 +13,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::list::{Links, Queue};
-use super::{Item, Policy, Slot};
+use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::Paged;
 
 /// The queue by arrival or last round, and the uses since, up to the most that
@@ -51,7 +51,7 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        loop {
+        for _ in 0..MOST_PASSED {
             let slot = self.queue.pop(&mut self.links)?;
             let uses = self.uses[slot].get_mut();
             if *uses == 0 {
@@ -60,6 +60,7 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
             *uses -= 1;
             self.queue.push(&mut self.links, slot);
         }
+        self.queue.pop(&mut self.links)
     }
 
     fn ranked(&self) -> Vec<Slot> {

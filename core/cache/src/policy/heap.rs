@@ -3,22 +3,19 @@
 //! takes it over once the entry comes up. It never reads keys on its own and
 //! never moves anything between calls that evict, add or remove.
 //!
-//! That is exact: what it has queued is at most what is current, so the root
-//! whose two keys agree is the least of all. Each repair is paid for by at
+//! That is exact but for the bound on repairs in one go: what it has queued is
+//! at most what is current, so the root whose two keys agree is the least of
+//! all. Each repair is paid for by at
 //! least one hit since the last. Four children per node, because the way down
 //! is what costs: a 4-ary heap has half the levels, and its siblings share a
 //! cache line (LaMarca and Ladner, "The influence of caches on the performance
 //! of heaps", ACM JEA 1, 1996). Ties go to the lower slot, so that the order
 //! is total and a model can follow it.
 
-use super::Slot;
+use super::{MOST_PASSED, Slot};
 use crate::paged::Paged;
 
 const CHILDREN: u32 = 4;
-
-/// From which part of all entries on repairs in one go cost more than to put
-/// all in order at once, as after a long time without evictions.
-const REBUILD: u32 = 16;
 
 /// A slot and the key it is queued by, in halves so that a node takes twelve
 /// bytes. The order of the fields is the order of nodes.
@@ -75,35 +72,25 @@ impl Heap {
         self.settle(self.places[slot], Node::new(key, slot));
     }
 
-    /// Takes out the slot with the least current key, and says that key.
+    /// Takes out the slot with the least current key, and says that key: the
+    /// least of those repaired, if more than [`MOST_PASSED`] would have to be.
     pub(super) fn pop(&mut self, current: impl Fn(Slot) -> u64) -> Option<(Slot, u64)> {
         if self.len == 0 {
             return None;
         }
-        let mut repairs = 0;
-        loop {
+        let mut least = Node { high: u32::MAX, low: u32::MAX, slot: 0 };
+        for _ in 0..MOST_PASSED {
             let root = self.nodes[0];
-            let key = current(root.slot);
-            if key == root.key() {
-                self.remove(root.slot);
-                return Some((root.slot, key));
+            let node = Node::new(current(root.slot), root.slot);
+            if node == root {
+                least = root;
+                break;
             }
-            repairs += 1;
-            if repairs > self.len / REBUILD {
-                self.rebuild(&current);
-            } else {
-                self.sink(0, Node::new(key, root.slot));
-            }
+            self.sink(0, node);
+            least = least.min(node);
         }
-    }
-
-    /// Takes over all keys, from the last parent up (Floyd, "Algorithm 245:
-    /// treesort 3", CACM 7(12), 1964).
-    fn rebuild(&mut self, current: impl Fn(Slot) -> u64) {
-        for place in (0..self.len).rev() {
-            let slot = self.nodes[place].slot;
-            self.sink(place, Node::new(current(slot), slot));
-        }
+        self.remove(least.slot);
+        Some((least.slot, least.key()))
     }
 
     /// Replaces every key; the new ones must keep the order of the old ones.

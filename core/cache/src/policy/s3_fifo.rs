@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
-use super::{Item, Policy, Slot};
+use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::Paged;
 
 /// How much the ghosts weighed, as a share of what is held.
@@ -153,6 +153,17 @@ impl<W: Worth> Queues<W> {
         }
     }
 
+    /// What is left of an entry that goes: a ghost, if it never came into the
+    /// main queue.
+    fn leave(&mut self, slot: Slot, from_small: bool) -> Slot {
+        let Record { weight, fingerprint, cost } = self.records[slot];
+        if from_small {
+            self.remember(weight, fingerprint);
+        }
+        self.worth.subtract(cost, weight);
+        slot
+    }
+
     /// Whether the small queue has its tenth of the bytes or more.
     fn small_is_full(&self) -> bool {
         self.small_bytes > (self.small_bytes + self.main_bytes) / 10 || self.main.len() == 0
@@ -228,6 +239,7 @@ impl<W: Worth> Policy for Queues<W> {
     }
 
     fn evict(&mut self) -> Option<Slot> {
+        let mut passed = 0;
         loop {
             let from_small = self.small_is_full();
             let queue = if from_small { &self.small } else { &self.main };
@@ -235,17 +247,16 @@ impl<W: Worth> Policy for Queues<W> {
             self.pull(slot);
             let (uses, _) = self.marks[slot].get();
             let price = self.price(slot);
+            passed += 1;
+            if passed > MOST_PASSED {
+                return Some(self.leave(slot, from_small));
+            }
             if from_small && uses >= price.entry {
                 self.push(slot, 0, true);
             } else if !from_small && uses >= price.stay {
                 self.push(slot, uses.min(price.most) - price.stay, true);
             } else {
-                let Record { weight, fingerprint, cost } = self.records[slot];
-                if from_small {
-                    self.remember(weight, fingerprint);
-                }
-                self.worth.subtract(cost, weight);
-                return Some(slot);
+                return Some(self.leave(slot, from_small));
             }
         }
     }

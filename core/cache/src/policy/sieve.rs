@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::list::{Links, Queue};
-use super::{Item, Policy, Slot};
+use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::Paged;
 
 /// The queue by arrival, the marks and the hand.
@@ -51,8 +51,10 @@ impl Policy for Sieve {
 
     fn evict(&mut self) -> Option<Slot> {
         let mut slot = self.hand.or(self.queue.oldest())?;
-        while *self.visited[slot].get_mut() {
-            *self.visited[slot].get_mut() = false;
+        for _ in 0..MOST_PASSED {
+            if !std::mem::take(self.visited[slot].get_mut()) {
+                break;
+            }
             // Past the newest the hand begins again at the oldest.
             slot = self.links.newer(slot).or(self.queue.oldest())?;
         }

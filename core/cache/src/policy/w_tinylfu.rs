@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::sketch::{self, Sketch};
-use super::{Item, Policy, Slot};
+use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::Paged;
 
 /// The share of the main part that may be protected.
@@ -124,6 +124,8 @@ pub(crate) struct WTinyLfu {
     sketch: Sketch,
     /// Bytes evicted for the next newcomer.
     freed: u64,
+    /// Entries looked at in this eviction.
+    passed: usize,
     /// The window's share of the bytes.
     share: f64,
     left_window: Departed,
@@ -140,6 +142,7 @@ impl WTinyLfu {
             bytes: [0; 3],
             sketch: Sketch::default(),
             freed: 0,
+            passed: 0,
             share: WINDOW,
             left_window: Departed::default(),
             left_main: Departed::default(),
@@ -200,6 +203,13 @@ impl WTinyLfu {
         (window, held - window)
     }
 
+    /// Whether an entry was used and is passed over; nobody is any more once
+    /// many have been in this eviction.
+    fn passes(&mut self, slot: Slot) -> bool {
+        self.passed += 1;
+        self.count(slot) && self.passed <= MOST_PASSED
+    }
+
     fn room_in_main(&self) -> u64 {
         self.shares().1.saturating_sub(self.main_bytes())
     }
@@ -214,7 +224,7 @@ impl WTinyLfu {
     /// The oldest of the protected goes round if it was used, down if not.
     fn demote(&mut self) -> Option<Slot> {
         let slot = self.oldest(Protected)?;
-        let part = if self.count(slot) { Protected } else { Probation };
+        let part = if self.passes(slot) { Protected } else { Probation };
         self.shift(slot, part);
         Some(slot)
     }
@@ -228,7 +238,7 @@ impl WTinyLfu {
                 Some(slot) => self.links.newer(slot),
             };
             match next {
-                Some(slot) if self.count(slot) => self.promote(slot),
+                Some(slot) if self.passes(slot) => self.promote(slot),
                 Some(slot) => return Some(slot),
                 None => self.demote().map(drop)?,
             }
@@ -278,7 +288,7 @@ impl WTinyLfu {
             if window < self.shares().0 && self.main_bytes() > 0 {
                 break;
             }
-            if self.count(candidate) {
+            if self.passes(candidate) {
                 self.shift(candidate, Window);
             } else if self.is_worth_room(candidate) {
                 self.shift(candidate, Probation);
@@ -330,6 +340,7 @@ impl Policy for WTinyLfu {
     }
 
     fn evict(&mut self) -> Option<Slot> {
+        self.passed = 0;
         let slot = self.victim()?;
         let most = self.entries().div_ceil(ENTRIES_PER_SHADOW);
         let fingerprint = self.records[slot].fingerprint;
