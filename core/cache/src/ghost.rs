@@ -8,11 +8,32 @@ use crate::paged::Paged;
 use crate::policy::{AnyPolicy, Item, Policy, Slot};
 use crate::{Objective, PolicyKind};
 
+/// Entries that came in after an entry while it counts as young.
+const YOUTH: u32 = 32;
+
 #[derive(Default)]
 struct Place {
     hash: u64,
     weight: u32,
-    is_taken: bool,
+    /// Its number among those that came in, modulo 2^31, and [`USED`].
+    birth: u32,
+}
+
+/// The bit of `birth` that says: hit at least once.
+const USED: u32 = 1 << 31;
+
+impl Place {
+    fn is_young(&self, births: u32) -> bool {
+        (births.wrapping_sub(self.birth) & !USED) <= YOUTH
+    }
+}
+
+/// Evictions since they were last asked for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Evictions {
+    pub(crate) all: u64,
+    /// Those right after the entry came in, unused.
+    pub(crate) young: u64,
 }
 
 /// A cache without values: keys by their hash, and what they weigh.
@@ -29,6 +50,8 @@ pub struct Ghost {
     used_bytes: u64,
     capacity_bytes: u64,
     seed: u64,
+    births: u32,
+    evictions: Evictions,
 }
 
 impl Ghost {
@@ -46,6 +69,8 @@ impl Ghost {
             used_bytes: 0,
             capacity_bytes,
             seed,
+            births: 0,
+            evictions: Evictions::default(),
         }
     }
 
@@ -87,9 +112,24 @@ impl Ghost {
 
     /// A read that loads nothing on a miss; `Some(weight)` if it hits.
     pub fn hit(&mut self, hash: u64) -> Option<u32> {
+        self.hit_young(hash).map(|(weight, _)| weight)
+    }
+
+    /// As [`hit`](Self::hit), and whether this is the entry's first hit, right
+    /// after it came in.
+    pub(crate) fn hit_young(&mut self, hash: u64) -> Option<(u32, bool)> {
         let slot = self.find(hash)?;
         self.policy.hit(slot);
-        Some(self.places[slot].weight)
+        let births = self.births;
+        let place = &mut self.places[slot];
+        let is_young = place.birth & USED == 0 && place.is_young(births);
+        place.birth |= USED;
+        Some((place.weight, is_young))
+    }
+
+    /// The evictions since the last call.
+    pub(crate) fn take_evictions(&mut self) -> Evictions {
+        std::mem::take(&mut self.evictions)
     }
 
     /// The end of a load, or a write: the key comes in if it isn't there, and
@@ -116,7 +156,8 @@ impl Ghost {
             self.next - 1
         });
         self.places.reach(slot);
-        self.places[slot] = Place { hash, weight, is_taken: true };
+        self.births = (self.births + 1) & !USED;
+        self.places[slot] = Place { hash, weight, birth: self.births };
         let places = &self.places;
         self.index.insert_unique(hash, slot, |&slot| places[slot].hash);
         self.policy.insert(slot, item);
@@ -131,6 +172,15 @@ impl Ghost {
         self.policy.remove(slot);
         self.vacate(slot);
         true
+    }
+
+    /// The keys that `keep` refuses go, as by [`remove`](Self::remove).
+    pub fn retain(&mut self, mut keep: impl FnMut(u64) -> bool) {
+        let hashes = self.index.iter().map(|&slot| self.places[slot].hash);
+        let dropped: Vec<u64> = hashes.filter(|&hash| !keep(hash)).collect();
+        for hash in dropped {
+            self.remove(hash);
+        }
     }
 
     /// Every key goes.
@@ -166,13 +216,16 @@ impl Ghost {
     fn fit(&mut self, bytes: u64) {
         while self.used_bytes > bytes {
             let slot = self.policy.evict().expect("bytes in use belong to entries");
+            let place = &self.places[slot];
+            self.evictions.all += 1;
+            let is_unused = place.birth & USED == 0;
+            self.evictions.young += u64::from(is_unused && place.is_young(self.births));
             self.vacate(slot);
         }
     }
 
     fn vacate(&mut self, slot: Slot) {
         let place = std::mem::take(&mut self.places[slot]);
-        debug_assert!(place.is_taken);
         let indexed = self.index.find_entry(place.hash, |&other| other == slot);
         indexed.expect("every place taken is in the index").remove();
         self.used_bytes -= u64::from(place.weight);
@@ -223,6 +276,17 @@ mod tests {
                 assert_eq!((ghost.items(), ghost.policy()), (10, to));
                 assert!((0..10).all(|key| ghost.hit(hash(key)) == Some(10)), "{from} to {to}");
             }
+        }
+    }
+
+    #[test]
+    fn the_keys_not_kept_go() {
+        for &kind in PolicyKind::ALL {
+            let mut ghost = ghost(kind, 100);
+            (0..10).for_each(|key| _ = ghost.request(hash(key), 10, 1));
+            ghost.retain(|kept| (0..5).any(|key| hash(key) == kept));
+            assert_eq!((ghost.items(), ghost.used_bytes()), (5, 50), "{kind}");
+            assert!((0..5).all(|key| ghost.hit(hash(key)).is_some()), "{kind}");
         }
     }
 

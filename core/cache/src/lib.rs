@@ -28,6 +28,7 @@
 //! assert_eq!(cache.get(b"cat.png").as_deref(), Some(&b"meow"[..]));
 //! ```
 
+mod autopilot;
 mod budget;
 mod cache;
 mod config;
@@ -46,7 +47,9 @@ mod table;
 mod tally;
 mod validate;
 mod weigh;
+pub mod what_if;
 
+pub use autopilot::{Autopilot, Caution, Decision};
 pub use cache::{Cache, Inserted};
 pub use config::Config;
 pub use ghost::Ghost;

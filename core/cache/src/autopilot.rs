@@ -1,0 +1,232 @@
+//! Chooses the policy of a cache by how the ghosts of all policies fare at
+//! its capacity. It only ever answers; changing the cache is up to the caller.
+//!
+//! It follows the leader, slowly: following the best of several experts by
+//! what they have scored so far is a standard answer to the question whom to
+//! trust, and loses little to the best one in hindsight if the lead changes
+//! seldom (Hannan, "Approximation to Bayes risk in repeated play", 1957;
+//! Kalai and Vempala, "Efficient algorithms for online decision problems",
+//! JCSS 71(3), 2005). That caches can do so with ghosts was shown by Ari,
+//! Amer, Gramacy, Miller, Brandt and Long, "ACME: adaptive caching using
+//! multiple experts", 2002. The scores are aged, so the leader is that of the
+//! recent past. To be seldom wrong and never restless:
+//!
+//! - a margin: the lead must exceed what the sample may be off by, and more;
+//! - patience: in several windows one after the other;
+//! - a dwell: a change has to be given time before the next;
+//! - a floor: a policy that falls behind S3-FIFO, the safest of all that were
+//!   measured, is left at once.
+
+use std::collections::VecDeque;
+
+use crate::PolicyKind;
+use crate::what_if::{Standing, Standings};
+
+/// Who sets the floor.
+const REFUGE: PolicyKind = PolicyKind::S3Fifo;
+
+/// What an [`Autopilot`] is built with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Caution {
+    /// How much larger a part must hit, beyond the error of the estimate, for
+    /// a change. Default 0.002.
+    pub margin: f64,
+    /// What a change costs, in hits per entry of the cache: so many must have
+    /// been lost by not having changed. Default 0.05: entries stay through a
+    /// change, so it costs little.
+    pub cost_per_item: f64,
+    /// In how many windows one after the other. Default 3.
+    pub windows: u32,
+    /// The least requests of a window: calls in between are ignored. Default
+    /// 1000.
+    pub window_requests: u64,
+    /// The same for each entry of the cache. Default 0.3.
+    pub window_per_item: f64,
+    /// The least requests between two changes. Default 10 000.
+    pub dwell_requests: u64,
+    /// How far behind S3-FIFO a policy may be, beyond the error of the
+    /// estimate, before it is left without waiting. Default 0.02.
+    pub floor: f64,
+    /// The most decisions to keep in the log. Default 100.
+    pub log_length: usize,
+}
+
+impl Default for Caution {
+    fn default() -> Self {
+        Self {
+            margin: 0.002,
+            cost_per_item: 0.05,
+            windows: 3,
+            window_requests: 1000,
+            window_per_item: 0.3,
+            dwell_requests: 10_000,
+            floor: 0.02,
+            log_length: 100,
+        }
+    }
+}
+
+/// One change of policy, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// When, in requests to the cache since the start.
+    pub at_requests: u64,
+    /// The policy until then.
+    pub from: PolicyKind,
+    /// The policy since.
+    pub to: PolicyKind,
+    /// How much larger a part would hit, by the ghosts, -1 to 1.
+    pub expected_gain: f64,
+    /// One sentence for people.
+    pub reason: String,
+}
+
+/// Decides, window by window.
+#[derive(Clone, Debug)]
+pub struct Autopilot {
+    caution: Caution,
+    log: VecDeque<Decision>,
+    /// When the last window ended, and the last change was made.
+    window_at: u64,
+    changed_at: Option<u64>,
+    /// For how many windows in a row each policy has been ahead.
+    windows: Vec<u32>,
+    has_begun: bool,
+}
+
+impl Autopilot {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new(caution: Caution) -> Self {
+        let log = VecDeque::new();
+        Self { caution, log, window_at: 0, changed_at: None, windows: Vec::new(), has_begun: false }
+    }
+
+    /// The latest changes, oldest first; a bounded number of them.
+    #[must_use]
+    pub fn log(&self) -> &VecDeque<Decision> {
+        &self.log
+    }
+
+    /// The end of a window, after so many requests since the start: the
+    /// policy to change to, or `None`. What it answers it takes for done.
+    pub fn consider(&mut self, requests: u64, standings: &Standings) -> Option<PolicyKind> {
+        // Of a large cache little is seen in a short time.
+        let by_items = (self.caution.window_per_item * standings.items) as u64;
+        let window = self.caution.window_requests.max(by_items);
+        let is_early = requests < self.window_at.saturating_add(window);
+        if is_early || standings.policies.is_empty() {
+            return None;
+        }
+        self.window_at = requests;
+        self.count_windows(standings);
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let start = self.begin(standings).filter(|_| is_first);
+        let (to, reason) = match start {
+            Some(refuge) => {
+                let title = REFUGE.title();
+                (refuge, format!("too little is known as yet; {title} is the safest to begin with"))
+            }
+            None => {
+                let chosen = self.leave(standings).or_else(|| self.follow(requests, standings))?;
+                self.changed_at = Some(requests);
+                chosen
+            }
+        };
+        self.windows.clear();
+        if self.log.len() >= self.caution.log_length {
+            self.log.pop_front();
+        }
+        self.log.push_back(Decision {
+            at_requests: requests,
+            from: standings.present,
+            to: to.policy,
+            expected_gain: to.gain,
+            reason,
+        });
+        Some(to.policy)
+    }
+
+    /// For how many windows in a row each policy has been well ahead.
+    fn count_windows(&mut self, standings: &Standings) {
+        self.windows.resize(standings.policies.len(), 0);
+        for (windows, standing) in self.windows.iter_mut().zip(&standings.policies) {
+            let is_ahead = sure(standing) > self.caution.price(standing, standings);
+            *windows = if is_ahead { *windows + 1 } else { 0 };
+        }
+    }
+
+    /// The change to make because the present policy is too far behind the
+    /// refuge: to whoever is best.
+    fn leave<'a>(&self, standings: &'a Standings) -> Option<(&'a Standing, String)> {
+        let refuge = refuge(standings)?;
+        if sure(refuge) <= self.caution.floor {
+            return None;
+        }
+        let ahead =
+            standings.policies.iter().zip(&self.windows).filter(|(_, windows)| **windows > 0);
+        let best = ahead.map(|(standing, _)| standing).max_by(by_sureness).unwrap_or(refuge);
+        let reason = format!(
+            "{} fell {:.1} points behind {}, more than the floor allows",
+            standings.present.title(),
+            100.0 * refuge.gain,
+            REFUGE.title(),
+        );
+        Some((best, reason))
+    }
+
+    /// The change to make because somebody has been ahead for long enough.
+    fn follow<'a>(
+        &self,
+        requests: u64,
+        standings: &'a Standings,
+    ) -> Option<(&'a Standing, String)> {
+        let rests = self.caution.dwell_requests;
+        if self.changed_at.is_some_and(|at| requests < at.saturating_add(rests)) {
+            return None;
+        }
+        let patient = standings.policies.iter().zip(&self.windows);
+        let patient = patient.filter(|(_, windows)| **windows >= self.caution.windows);
+        let (leader, windows) = patient.max_by(|a, b| by_sureness(&a.0, &b.0))?;
+        let reason = format!(
+            "{} led {} by {:.1} points in {windows} windows in a row",
+            leader.policy.title(),
+            standings.present.title(),
+            100.0 * leader.gain,
+        );
+        Some((leader, reason))
+    }
+
+    /// The refuge's standing, if the present policy hasn't proved to be better.
+    fn begin<'a>(&self, standings: &'a Standings) -> Option<&'a Standing> {
+        let refuge = refuge(standings)?;
+        let is_known = standings.requests >= self.caution.dwell_requests as f64;
+        let is_worse = is_known && refuge.gain + refuge.error < -self.caution.margin;
+        (standings.present != REFUGE && !is_worse).then_some(refuge)
+    }
+}
+
+impl Caution {
+    /// The lead that pays for a change. The way back to the refuge is free.
+    fn price(&self, standing: &Standing, standings: &Standings) -> f64 {
+        let cost = self.cost_per_item * standings.items / standings.requests.max(1.0);
+        let cost = if standing.policy == REFUGE { 0.0 } else { cost };
+        cost.max(self.margin)
+    }
+}
+
+/// The lead that is beyond doubt.
+fn sure(standing: &Standing) -> f64 {
+    standing.gain - standing.error
+}
+
+fn by_sureness(a: &&Standing, b: &&Standing) -> std::cmp::Ordering {
+    sure(a).total_cmp(&sure(b))
+}
+
+fn refuge(standings: &Standings) -> Option<&Standing> {
+    standings.policies.iter().find(|standing| standing.policy == REFUGE)
+}
+
+#[cfg(test)]
+mod tests;
