@@ -330,7 +330,12 @@ impl Images {
     async fn put_in_force(&self, saved: Option<Settings>, settings: Settings) -> Result<()> {
         let saving = self.shared.store.save_settings(saved, self.shared.clock.now());
         saving.await.map_err(|error| self.noted(error))?;
-        self.shared.tier.reconfigure(settings.capacity_bytes, settings.policy);
+        self.shared.tier.reconfigure(larder_tier::Settings {
+            capacity_bytes: settings.capacity_bytes,
+            policy: settings.policy,
+            objective: larder_tier::Objective::Objects,
+            autopilot: false,
+        });
         Ok(())
     }
 

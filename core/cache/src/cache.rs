@@ -8,6 +8,7 @@ use crate::budget::Bounds;
 use crate::engine::{Engine, Stored};
 use crate::lease::Lookup;
 use crate::table;
+use crate::what_if::{Event, Totals};
 use crate::{Config, Objective, PolicyKind, Stats, Weigh};
 
 /// What became of a value given to [`Cache::insert`].
@@ -70,6 +71,23 @@ impl<V> Cache<V> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine.stats()
+    }
+
+    /// Begins to record, for a [`WhatIf`](crate::what_if::WhatIf), what happens
+    /// to keys whose hash is below a threshold; 0, as at first, is none. Others
+    /// pay a comparison for it.
+    pub fn sample_below(&self, threshold: u64) {
+        self.engine.sampler.sample_below(threshold);
+    }
+
+    /// Takes what was recorded, in about the order in which it happened, and
+    /// the counts of that moment. `room`, empty, is what is recorded into next.
+    ///
+    /// No more than some ten thousand events wait; after that
+    /// [`Totals::lost`] counts, so take them often.
+    #[must_use]
+    pub fn take_sample(&self, room: Vec<Event>) -> (Vec<Event>, Totals) {
+        self.engine.take_sample(room)
     }
 
     /// The keys of all entries in no order, copied shard by shard: of keys
@@ -146,6 +164,12 @@ impl<V: Clone + Weigh> Cache<V> {
     /// hundred entries to move. Concurrent calls come one after the other.
     pub fn reconfigure(&self, capacity_bytes: u64, max_items: Option<u64>, policy: PolicyKind) {
         self.engine.reconfigure(Bounds { bytes: capacity_bytes, items: max_items }, policy);
+    }
+
+    /// Changes the policy alone while the cache is in use, as
+    /// [`reconfigure`](Self::reconfigure) does.
+    pub fn switch(&self, policy: PolicyKind) {
+        self.engine.switch(policy);
     }
 
     /// Changes what the policy is to spare while the cache is in use. Entries

@@ -20,8 +20,11 @@ use parking_lot::{Mutex, RwLock};
 use crate::budget::{Amount, Bounds, Budget};
 use crate::flight::Flight;
 use crate::lease::{Lease, Lookup, Waiter};
-use crate::table::Table;
+use crate::policy::Slot;
+use crate::sampler::Sampler;
+use crate::table::{Entry, Table};
 use crate::tally::{Reads, Tally};
+use crate::what_if::{Event, Totals};
 use crate::{Config, Objective, PolicyKind, Stats, Weigh};
 
 pub(crate) use room::Stored;
@@ -51,6 +54,7 @@ pub(crate) struct Engine<V> {
     pub(crate) budget: Budget,
     hasher: FixedState,
     tally: Tally,
+    pub(crate) sampler: Sampler,
     seed: u64,
     course: RwLock<Course>,
     /// Held by the one `reconfigure` at work.
@@ -72,6 +76,7 @@ impl<V> Engine<V> {
             budget: Budget::new(limit, count),
             hasher: FixedState::with_seed(config.seed),
             tally: Tally::default(),
+            sampler: Sampler::default(),
             seed: config.seed,
             course: RwLock::new(Course { policy: config.policy, objective: config.objective }),
             gate: Mutex::new(()),
@@ -120,6 +125,7 @@ impl<V> Engine<V> {
         let mut table = shard.table.write();
         let slot = table.slot(hash, key);
         let removed = slot.map(|slot| table.take(slot));
+        self.sampler.record(hash, |hash| Event::Remove { hash });
         table.writes.invalidations += u64::from(removed.is_some());
         let voided = void(&mut table, hash, key);
         self.settle(shard, &mut table);
@@ -131,6 +137,7 @@ impl<V> Engine<V> {
     }
 
     pub(crate) fn clear(&self) {
+        self.sampler.record_for_all(Event::Clear);
         for (number, shard) in self.shards.iter().enumerate() {
             let mut table = shard.table.write();
             // Read under the lock: `reconfigure` names the new policy before
@@ -206,6 +213,12 @@ impl<V> Engine<V> {
         }
     }
 
+    pub(crate) fn take_sample(&self, room: Vec<Event>) -> (Vec<Event>, Totals) {
+        let (events, lost) = self.sampler.take(room);
+        let Reads { hits, misses, .. } = self.tally.reads();
+        (events, Totals { requests: hits + misses, hits, bytes: None, lost })
+    }
+
     pub(crate) fn keys(&self) -> Vec<Box<[u8]>> {
         let mut keys = Vec::new();
         for shard in &self.shards {
@@ -219,10 +232,10 @@ impl<V> Engine<V> {
 impl<V: Clone + Weigh> Engine<V> {
     pub(crate) fn get(&self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
-        let value = read(&self.shard(hash).table.read(), hash, key);
+        let value = self.read(&self.shard(hash).table.read(), hash, key);
         match value {
             Some(_) => self.tally.hits(1),
-            None => self.tally.misses(1),
+            None => self.missed(hash),
         }
         value
     }
@@ -240,7 +253,7 @@ impl<V: Clone + Weigh> Engine<V> {
         if counted {
             match answer {
                 Lookup::Hit(_) => self.tally.hits(1),
-                Lookup::Miss(_) | Lookup::Wait(_) => self.tally.misses(1),
+                Lookup::Miss(_) | Lookup::Wait(_) => self.missed(hash),
             }
         }
         match answer {
@@ -253,18 +266,48 @@ impl<V: Clone + Weigh> Engine<V> {
 
     fn answer(self: &Arc<Self>, hash: u64, key: &[u8]) -> Lookup<V> {
         let shard = self.shard(hash);
-        if let Some(found) = find_or_wait(&shard.table.read(), hash, key) {
+        if let Some(found) = self.find_or_wait(&shard.table.read(), hash, key) {
             return found;
         }
         let flight = Arc::new(Flight::new(hash, key));
         let mut table = shard.table.write();
         // Between the two locks somebody may have filled or started to.
-        if let Some(found) = find_or_wait(&table, hash, key) {
+        if let Some(found) = self.find_or_wait(&table, hash, key) {
             return found;
         }
         table.launch(Arc::clone(&flight));
         drop(table);
         Lookup::Miss(Lease::new(Arc::clone(self), flight))
+    }
+
+    #[inline]
+    fn read(&self, table: &Table<V>, hash: u64, key: &[u8]) -> Option<V> {
+        // The clone waits for the value's counter, so it is asked for at once.
+        let (slot, entry) = table.find_ahead(hash, key, Weigh::prefetch)?;
+        self.hit(table, hash, slot, entry);
+        Some(entry.value.clone())
+    }
+
+    /// What a hit leaves behind, but for the count.
+    #[inline]
+    fn hit(&self, table: &Table<V>, hash: u64, slot: Slot, entry: &Entry<V>) {
+        table.hit(slot);
+        let weight = Some(entry.weight);
+        self.sampler.record(hash, |hash| Event::Read { hash, weight, cost: entry.value.cost() });
+    }
+
+    /// A counted read that missed.
+    fn missed(&self, hash: u64) {
+        self.tally.misses(1);
+        self.sampler.record(hash, |hash| Event::Read { hash, weight: None, cost: 1 });
+    }
+
+    fn find_or_wait(&self, table: &Table<V>, hash: u64, key: &[u8]) -> Option<Lookup<V>> {
+        if let Some(value) = self.read(table, hash, key) {
+            return Some(Lookup::Hit(value));
+        }
+        let flight = table.flight(hash, key)?;
+        Some(Lookup::Wait(Waiter::new(Arc::clone(flight))))
     }
 }
 
@@ -273,22 +316,6 @@ fn void<V>(table: &mut Table<V>, hash: u64, key: &[u8]) -> Option<Arc<Flight<V>>
     let flight = table.ground(hash, key);
     table.writes.leases_voided += u64::from(flight.is_some());
     flight
-}
-
-#[inline]
-fn read<V: Clone + Weigh>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<V> {
-    // The clone waits for the value's counter, so it is asked for at once.
-    let (slot, entry) = table.find_ahead(hash, key, Weigh::prefetch)?;
-    table.hit(slot);
-    Some(entry.value.clone())
-}
-
-fn find_or_wait<V: Clone + Weigh>(table: &Table<V>, hash: u64, key: &[u8]) -> Option<Lookup<V>> {
-    if let Some(value) = read(table, hash, key) {
-        return Some(Lookup::Hit(value));
-    }
-    let flight = table.flight(hash, key)?;
-    Some(Lookup::Wait(Waiter::new(Arc::clone(flight))))
 }
 
 /// Shards must not make the same random choices.

@@ -42,6 +42,7 @@ mod objective;
 mod paged;
 mod policy;
 mod prefetch;
+mod sampler;
 mod stats;
 mod table;
 mod tally;

@@ -10,6 +10,7 @@
 //! The tier knows nothing of what it keeps, and the store is whatever its
 //! callers' futures read and write.
 
+mod insight;
 mod key;
 mod meter;
 mod slots;
@@ -20,9 +21,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use larder_cache::{Cache, Lease, Lookup, Weigh};
+use parking_lot::Mutex;
 
+use insight::Observer;
+pub use insight::{Insight, Settings};
 pub use key::Key;
-pub use larder_cache::{Config, PolicyKind, Stats as CacheStats};
+pub use larder_cache::what_if::{Estimate, Ratio, Recommendation, Report, Rung};
+pub use larder_cache::{Config, Decision, Objective, PolicyKind, Stats as CacheStats};
 pub use meter::{Histogram, Meter, Window};
 pub use slots::Scope;
 use slots::{Slots, Token};
@@ -53,6 +58,19 @@ impl<V: Weigh, E> Weigh for Entry<V, E> {
         match &self.outcome {
             Outcome::Found(value) => value.weight_bytes(),
             Outcome::Absent | Outcome::Failed(_) => 0,
+        }
+    }
+
+    fn cost(&self) -> u32 {
+        match &self.outcome {
+            Outcome::Found(value) => value.cost(),
+            Outcome::Absent | Outcome::Failed(_) => 1,
+        }
+    }
+
+    fn prefetch(&self) {
+        if let Outcome::Found(value) = &self.outcome {
+            value.prefetch();
         }
     }
 }
@@ -122,6 +140,9 @@ struct Shared<V, E> {
     cache: Cache<Entry<V, E>>,
     slots: Slots,
     meter: Meter,
+    observer: Observer,
+    /// The policy that was asked for last.
+    asked: Mutex<PolicyKind>,
 }
 
 impl<V, E> Clone for Tier<V, E> {
@@ -137,8 +158,20 @@ where
 {
     /// An empty tier.
     pub fn new(config: Config) -> Self {
-        let shared =
-            Shared { cache: Cache::new(config), slots: Slots::new(), meter: Meter::default() };
+        let cache = Cache::new(config);
+        let settings = Settings {
+            capacity_bytes: config.capacity_bytes,
+            policy: config.policy,
+            objective: config.objective,
+            autopilot: false,
+        };
+        let shared = Shared {
+            observer: Observer::start(cache.clone(), settings),
+            cache,
+            slots: Slots::new(),
+            meter: Meter::default(),
+            asked: Mutex::new(config.policy),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -278,10 +311,24 @@ where
         self.shared.cache.clear();
     }
 
-    /// Sets capacity and policy, keeping what fits.
-    pub fn reconfigure(&self, capacity_bytes: u64, policy: PolicyKind) {
-        let max_items = self.shared.cache.config().max_items;
-        self.shared.cache.reconfigure(capacity_bytes, max_items, policy);
+    /// Sets capacity, policy, objective and autopilot, keeping what fits. The
+    /// autopilot's choice stands until another policy is asked for than last
+    /// time, or the autopilot is turned off.
+    pub fn reconfigure(&self, settings: Settings) {
+        let Shared { cache, observer, asked, .. } = &*self.shared;
+        let mut asked = asked.lock();
+        let config = cache.config();
+        let stands = settings.autopilot && settings.policy == *asked;
+        let policy = if stands { config.policy } else { settings.policy };
+        *asked = settings.policy;
+        cache.pursue(settings.objective);
+        cache.reconfigure(settings.capacity_bytes, config.max_items, policy);
+        observer.reconfigure(settings);
+    }
+
+    /// What the memory could do, as of about a second ago.
+    pub fn insight(&self) -> Insight {
+        self.shared.observer.latest()
     }
 
     /// What the memory holds and did. Its `requests` count look-ups; those of

@@ -346,3 +346,69 @@ async fn no_read_is_older_than_an_acknowledged_write() {
     }
     assert!(hits > 0, "memory answered at least once, or this shows nothing");
 }
+
+/// Reads 150 keys round and round through a memory that holds 100: the one
+/// pattern of which LRU makes nothing.
+async fn loop_once(tier: &TestTier) {
+    for number in 0..150u64 {
+        let key = Key::new(&number.to_be_bytes(), b"");
+        tier.get(&key, || loaded(number)).await.expect("loads");
+    }
+}
+
+fn settings(autopilot: bool) -> Settings {
+    let weight = Cache::<Entry<u64, &str>>::weight_of(
+        Key::new(&[0; 8], b"").bytes(),
+        &Entry { token: Slots::new().of(b"").token().expect("stands"), outcome: Outcome::Absent },
+    );
+    let (policy, objective) = (PolicyKind::Lru, Objective::Objects);
+    Settings { capacity_bytes: 100 * weight, policy, objective, autopilot }
+}
+
+#[tokio::test]
+async fn the_insight_tells_what_other_policies_would_do() {
+    let tier = tier();
+    tier.reconfigure(settings(false));
+    let patience = Instant::now() + std::time::Duration::from_secs(30);
+    let report = loop {
+        assert!(Instant::now() < patience, "no report tells of the loop");
+        loop_once(&tier).await;
+        match tier.insight().report {
+            Some(report) if report.requests_seen > 5000 => break report,
+            _ => {}
+        }
+    };
+    let present = report.present().expect("the present size is on the ladder");
+    assert_eq!(present.policy, PolicyKind::Lru);
+    assert!(present.hits.objects < 0.01, "{present:?}");
+    let better = report.recommendation.expect("anybody does better");
+    assert!(better.ratio > 0.4, "{better:?}");
+    // Twice the size holds the whole loop.
+    let double = &report.rungs[report.now.rung + 1];
+    let lru = double.estimate(PolicyKind::Lru).expect("all policies are simulated");
+    assert!(lru.hits.objects > 0.9, "{lru:?}");
+    assert!(tier.insight().decisions.is_empty(), "nobody turned the autopilot on");
+    assert_eq!(tier.cache_stats().policy, PolicyKind::Lru);
+}
+
+#[tokio::test]
+async fn the_autopilot_changes_the_policy_and_says_why() {
+    let tier = tier();
+    tier.reconfigure(settings(true));
+    let patience = Instant::now() + std::time::Duration::from_secs(60);
+    while tier.insight().decisions.is_empty() {
+        assert!(Instant::now() < patience, "the autopilot does nothing");
+        loop_once(&tier).await;
+    }
+    let decision = tier.insight().decisions[0].clone();
+    assert_eq!(decision.from, PolicyKind::Lru);
+    assert!(!decision.reason.is_empty());
+    let policy = tier.cache_stats().policy;
+    assert_ne!(policy, PolicyKind::Lru);
+    // More memory is no reason to undo it; the autopilot off is.
+    let larger = Settings { capacity_bytes: 1 << 20, ..settings(true) };
+    tier.reconfigure(larger);
+    assert_ne!(tier.cache_stats().policy, PolicyKind::Lru);
+    tier.reconfigure(Settings { autopilot: false, ..larger });
+    assert_eq!(tier.cache_stats().policy, PolicyKind::Lru);
+}

@@ -23,7 +23,6 @@ impl<V: Clone + Weigh> Engine<V> {
             hits += self.read_batch(batch, |place, value| visit(number * BATCH + place, value));
         }
         self.tally.hits(hits);
-        self.tally.misses(keys.len() as u64 - hits);
     }
 
     /// Reads at most [`BATCH`] keys, and returns how many it found.
@@ -62,14 +61,17 @@ impl<V: Clone + Weigh> Engine<V> {
         for (place, (&hash, key)) in hashes.iter().zip(keys).enumerate() {
             let table = homes[place];
             if let Some((slot, entry)) = table.find_from(guesses[place], hash, key) {
-                table.hit(slot);
+                self.hit(table, hash, slot, entry);
                 entry.value.prefetch();
                 found[place] = Some(&entry.value);
             }
         }
         let mut hits = 0;
         for (place, &value) in found[..keys.len()].iter().enumerate() {
-            hits += u64::from(value.is_some());
+            match value {
+                Some(_) => hits += 1,
+                None => self.missed(hashes[place]),
+            }
             visit(place, value);
         }
         hits

@@ -10,6 +10,7 @@ use crate::budget::Amount;
 use crate::flight::Flight;
 use crate::policy::{Item, Slot};
 use crate::table::{Entry, Table, weight_of};
+use crate::what_if::Event;
 
 /// What became of a value given to [`Engine::store`].
 pub(crate) enum Stored {
@@ -151,6 +152,10 @@ impl<V: Clone + Weigh> Engine<V> {
         let home = self.home(hash);
         let shard = &self.shards[home];
         let weight = weight_of(key, &value);
+        if let Some(weight) = weight {
+            let cost = value.cost();
+            self.sampler.record(hash, |hash| Event::Insert { hash, weight, cost });
+        }
         // Declared before the lock, so that they are dropped after it.
         let mut victims = Victims { first: None, more: Vec::new() };
         let mut others_are_empty = false;

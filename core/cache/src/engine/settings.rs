@@ -32,6 +32,12 @@ impl<V: Clone + Weigh> Engine<V> {
         drop(gate);
     }
 
+    pub(crate) fn switch(&self, policy: PolicyKind) {
+        let _gate = self.gate.lock();
+        let objective = self.course.read().objective;
+        self.steer(Course { policy, objective });
+    }
+
     pub(crate) fn pursue(&self, objective: Objective) {
         let _gate = self.gate.lock();
         let policy = self.course.read().policy;
