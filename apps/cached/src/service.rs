@@ -43,6 +43,12 @@ impl MemCache {
         self.cache.get(key.as_bytes()).map(|value| value.0)
     }
 
+    /// The values under many keys, in their order.
+    pub fn get_many(&self, keys: &[&str]) -> Vec<Option<Bytes>> {
+        let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+        self.cache.get_many(&keys).into_iter().map(|value| Some(value?.0)).collect()
+    }
+
     /// Keeps a value; says whether it fits.
     pub fn put(&self, key: &str, value: Bytes) -> bool {
         self.cache.insert(key.as_bytes(), Value(value)) == Inserted::Stored

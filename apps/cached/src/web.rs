@@ -132,11 +132,26 @@ async fn read(
     axum::extract::RawQuery(query): axum::extract::RawQuery,
     body: Bytes,
 ) -> Response {
+    let asked = fields(&body);
+    if let Some(Value::Array(keys)) = asked.as_ref().and_then(|fields| fields.get("keys")) {
+        return read_many(&cache, keys);
+    }
     let Some(key) = key_of(&body, query.as_deref()) else { return bad_request() };
     match cache.get(&key) {
         Some(value) => said(StatusCode::OK, &STANDARD.encode(value)),
         None => said(StatusCode::OK, "Key Not Found"),
     }
+}
+
+/// `{"keys": [k, …]}`: an object with the values there are.
+fn read_many(cache: &MemCache, keys: &[Value]) -> Response {
+    let Some(keys) = keys.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
+        return bad_request();
+    };
+    let values = keys.iter().zip(cache.get_many(&keys));
+    let found = values.filter_map(|(key, value)| Some((*key, STANDARD.encode(value?))));
+    Json(found.map(|(key, value)| (key.to_owned(), json!(value))).collect::<Map<_, _>>())
+        .into_response()
 }
 
 async fn invalidate(

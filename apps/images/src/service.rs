@@ -230,6 +230,12 @@ impl Images {
         self.shared.tier.peek(&tier_key(key, "")).is_some()
     }
 
+    /// Which of these images are in memory.
+    pub fn are_in_memory(&self, images: &[Image]) -> Vec<bool> {
+        let keys: Vec<_> = images.iter().map(|image| tier_key(&image.key, "")).collect();
+        self.shared.tier.peek_many(&keys).iter().map(Option::is_some).collect()
+    }
+
     /// One page of a list.
     ///
     /// # Errors

@@ -155,6 +155,13 @@ impl<V: Clone + Weigh> Cache<V> {
         self.engine.read_many(keys, visit);
     }
 
+    /// As [`get_many`](Self::get_many), but counts nothing and is no use of the
+    /// entries to the policy.
+    #[must_use]
+    pub fn peek_many(&self, keys: &[&[u8]]) -> Vec<Option<V>> {
+        self.engine.peek_many(keys)
+    }
+
     /// Changes capacity, bound on the entries and policy while the cache is in
     /// use, and returns when all of them hold, to the byte.
     ///

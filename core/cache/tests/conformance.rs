@@ -356,3 +356,29 @@ fn settings_are_what_was_asked_for() {
     assert_eq!(put(&none, 1, 0), Inserted::TooHeavy);
     none.validate();
 }
+
+/// More keys than a batch, twice over, some missing: as one by one.
+#[test]
+fn many_at_once_are_as_one_by_one() {
+    everywhere(|policy, shards| {
+        let cache = cache(policy, 100 * entry(10), shards);
+        for id in 0..40 {
+            put(&cache, id, 10);
+        }
+        let keys: Vec<_> = (0..60).chain(20..45).map(key).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+        let expected: Vec<_> = keys.iter().map(|key| cache.peek(key)).collect();
+        assert_eq!(cache.peek_many(&keys), expected, "{policy}");
+        assert_eq!(cache.stats().requests, 0, "{policy} counts peeks");
+        assert_eq!(cache.get_many(&keys), expected, "{policy}");
+        let mut lent = Vec::new();
+        cache.read_many(&keys, |place, value| {
+            assert_eq!(place, lent.len(), "{policy} visits out of order");
+            lent.push(value.cloned());
+        });
+        assert_eq!(lent, expected, "{policy}");
+        let stats = cache.stats();
+        assert_eq!((stats.hits, stats.misses), (2 * 60, 2 * 25), "{policy}");
+        assert!(cache.get_many(&[]).is_empty());
+    });
+}

@@ -273,7 +273,18 @@ where
     /// What is in memory under `key`, without counting a request or telling
     /// the policy.
     pub fn peek(&self, key: &Key) -> Option<V> {
-        let entry = self.shared.cache.peek(key.bytes())?;
+        self.current(key, self.shared.cache.peek(key.bytes())?)
+    }
+
+    /// As `peek`, for many keys at once.
+    pub fn peek_many(&self, keys: &[Key]) -> Vec<Option<V>> {
+        let bytes: Vec<&[u8]> = keys.iter().map(Key::bytes).collect();
+        let entries = self.shared.cache.peek_many(&bytes);
+        keys.iter().zip(entries).map(|(key, entry)| self.current(key, entry?)).collect()
+    }
+
+    /// The value of an entry, unless its group was written since.
+    fn current(&self, key: &Key, entry: Entry<V, E>) -> Option<V> {
         match entry.outcome {
             Outcome::Found(value) if self.shared.slots.of(key.group()).stands(entry.token) => {
                 Some(value)

@@ -61,6 +61,17 @@ async fn values_go_in_and_come_out_under_both_sets_of_names() {
 }
 
 #[tokio::test]
+async fn many_values_come_out_at_once() {
+    let client = Client::new(Access::open());
+    let (a, b) = (STANDARD.encode("a"), STANDARD.encode("b"));
+    client.post("/put", &json!({ "a": a, "b": b })).await;
+    let answer = client.post("/get", &json!({ "keys": ["b", "none", "a", "b"] })).await;
+    assert_eq!(answer, (200, json!({ "b": b, "a": a }).to_string()));
+    assert_eq!(client.post("/get", &json!({ "keys": [] })).await, (200, "{}".into()));
+    assert_eq!(client.post("/get", &json!({ "keys": ["a", 1] })).await.0, 400);
+}
+
+#[tokio::test]
 async fn a_body_that_is_itself_a_json_text_is_understood() {
     let client = Client::new(Access::open());
     let inner = json!({ "k": STANDARD.encode("v") }).to_string();

@@ -6,6 +6,8 @@ use std::array;
 
 use super::Engine;
 use crate::Weigh;
+use crate::policy::Slot;
+use crate::table::{Entry, Table};
 
 /// Keys that are looked up together: as many as a core has misses under way.
 const BATCH: usize = 16;
@@ -17,16 +19,40 @@ impl<V: Clone + Weigh> Engine<V> {
         values
     }
 
+    pub(crate) fn peek_many(&self, keys: &[&[u8]]) -> Vec<Option<V>> {
+        let mut values = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            self.look_up(batch, |_, found| {
+                values.push(found.ok().map(|found| found.entry.value.clone()));
+            });
+        }
+        values
+    }
+
     pub(crate) fn read_many(&self, keys: &[&[u8]], mut visit: impl FnMut(usize, Option<&V>)) {
         let mut hits = 0;
         for (number, batch) in keys.chunks(BATCH).enumerate() {
-            hits += self.read_batch(batch, |place, value| visit(number * BATCH + place, value));
+            self.look_up(batch, |place, found| {
+                let value = match found {
+                    Ok(Found { table, hash, slot, entry }) => {
+                        self.hit(table, hash, slot, entry);
+                        hits += 1;
+                        Some(&entry.value)
+                    }
+                    Err(hash) => {
+                        self.missed(hash);
+                        None
+                    }
+                };
+                visit(number * BATCH + place, value);
+            });
         }
         self.tally.hits(hits);
     }
 
-    /// Reads at most [`BATCH`] keys, and returns how many it found.
-    fn read_batch(&self, keys: &[&[u8]], mut visit: impl FnMut(usize, Option<&V>)) -> u64 {
+    /// Looks up at most [`BATCH`] keys, at least one, and visits them in order
+    /// with what was found, or else the key's hash.
+    fn look_up(&self, keys: &[&[u8]], mut visit: impl FnMut(usize, Result<Found<'_, V>, u64>)) {
         let mut hashes = [0; BATCH];
         let mut needed = 0u64;
         for (hash, key) in hashes.iter_mut().zip(keys) {
@@ -61,19 +87,28 @@ impl<V: Clone + Weigh> Engine<V> {
         for (place, (&hash, key)) in hashes.iter().zip(keys).enumerate() {
             let table = homes[place];
             if let Some((slot, entry)) = table.find_from(guesses[place], hash, key) {
-                self.hit(table, hash, slot, entry);
                 entry.value.prefetch();
-                found[place] = Some(&entry.value);
+                found[place] = Some(Found { table, hash, slot, entry });
             }
         }
-        let mut hits = 0;
-        for (place, &value) in found[..keys.len()].iter().enumerate() {
-            match value {
-                Some(_) => hits += 1,
-                None => self.missed(hashes[place]),
-            }
-            visit(place, value);
+        for (place, &hash) in hashes.iter().enumerate() {
+            visit(place, found[place].ok_or(hash));
         }
-        hits
     }
 }
+
+/// Where a key was found.
+struct Found<'a, V> {
+    table: &'a Table<V>,
+    hash: u64,
+    slot: Slot,
+    entry: &'a Entry<V>,
+}
+
+impl<V> Clone for Found<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Found<'_, V> {}

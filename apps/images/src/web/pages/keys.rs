@@ -117,14 +117,15 @@ pub(super) async fn page(State(pages): State<Pages>, visit: Visit) -> Result<Res
         (false, false) => format!("{shown} of those found; {all}"),
     };
     let next_url = page.next.map(|next| Place { after: Some(next), ..place.clone() }.url());
-    let view = |image| ImageView::of(image, pages.images.is_in_memory(&image.key));
+    let in_memory = pages.images.are_in_memory(&page.images);
+    let views = page.images.iter().zip(in_memory);
     visit.page(&KeysPage {
         frame: visit.frame("Keys", Tab::Keys),
         sort: place.sort.name(),
         direction: if place.descending { "desc" } else { "asc" },
         limits: LIMITS.iter().map(|&limit| (limit, limit == place.limit)).collect(),
         heads: Sort::ALL.iter().map(|&sort| head(&place, sort)).collect(),
-        images: page.images.iter().map(view).collect(),
+        images: views.map(|(image, in_memory)| ImageView::of(image, in_memory)).collect(),
         has_any: total > 0,
         count,
         first_url: place.after.is_some().then(|| place.first().url()),
