@@ -129,21 +129,43 @@ pub(crate) struct Budget {
     level: Mutex<Level>,
     shards: u64,
     /// Copies, to be read without the lock: good enough to choose by.
-    held_bytes: AtomicU64,
-    limit_bytes: AtomicU64,
-    limit_items: AtomicU64,
+    mean_bytes: AtomicU64,
+    limit: Copies,
+    most_credit: Copies,
+}
+
+/// An amount to be read without the lock.
+#[derive(Default)]
+struct Copies {
+    bytes: AtomicU64,
+    items: AtomicU64,
+}
+
+impl Copies {
+    fn store(&self, amount: Amount) {
+        self.bytes.store(amount.bytes, Ordering::Relaxed);
+        self.items.store(amount.items, Ordering::Relaxed);
+    }
+
+    fn load(&self) -> Amount {
+        Amount {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            items: self.items.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl Budget {
     pub(crate) fn new(limit: Bounds, shards: usize) -> Self {
-        let amount = limit.amount();
-        Self {
+        let budget = Self {
             level: Mutex::new(Level { held: Amount::default(), limit, promise: limit }),
             shards: shards as u64,
-            held_bytes: AtomicU64::new(0),
-            limit_bytes: AtomicU64::new(amount.bytes),
-            limit_items: AtomicU64::new(amount.items),
-        }
+            mean_bytes: AtomicU64::new(0),
+            limit: Copies::default(),
+            most_credit: Copies::default(),
+        };
+        budget.limit(limit);
+        budget
     }
 
     /// The bounds that hold for observers.
@@ -158,26 +180,17 @@ impl Budget {
 
     /// What a shard holds on average, in bytes.
     pub(crate) fn mean_bytes(&self) -> u64 {
-        self.held_bytes.load(Ordering::Relaxed) / self.shards
+        self.mean_bytes.load(Ordering::Relaxed)
     }
 
     /// True if an entry would fit with everybody else gone.
     pub(crate) fn allows(&self, weight: u64) -> bool {
-        weight <= self.limit_bytes.load(Ordering::Relaxed)
-            && self.limit_items.load(Ordering::Relaxed) > 0
+        self.limit.load().covers(Amount::one(weight))
     }
 
     /// The most that a shard should keep as credit.
     pub(crate) fn most_credit(&self) -> Amount {
-        let share = |limit: &AtomicU64, least: u64, most: u64| {
-            let share = limit.load(Ordering::Relaxed) / CREDIT_SHARE / self.shards;
-            if share < least { 0 } else { share.min(most) }
-        };
-        let least = LEAST_CREDIT;
-        Amount {
-            bytes: share(&self.limit_bytes, least.bytes, MOST_CREDIT_BYTES),
-            items: share(&self.limit_items, least.items, MOST_CREDIT_ITEMS),
-        }
+        self.most_credit.load()
     }
 
     /// Takes what is needed, and credit if there is plenty; `None` if what is
@@ -215,9 +228,16 @@ impl Budget {
         let mut level = self.level.lock();
         level.limit = limit;
         level.settle();
-        let amount = limit.amount();
-        self.limit_bytes.store(amount.bytes, Ordering::Relaxed);
-        self.limit_items.store(amount.items, Ordering::Relaxed);
+        let limit = limit.amount();
+        self.limit.store(limit);
+        let share = |limit: u64, least: u64, most: u64| {
+            let share = limit / CREDIT_SHARE / self.shards;
+            if share < least { 0 } else { share.min(most) }
+        };
+        self.most_credit.store(Amount {
+            bytes: share(limit.bytes, LEAST_CREDIT.bytes, MOST_CREDIT_BYTES),
+            items: share(limit.items, LEAST_CREDIT.items, MOST_CREDIT_ITEMS),
+        });
     }
 
     /// True while more is held than a lowered limit allows.
@@ -227,7 +247,7 @@ impl Budget {
     }
 
     fn publish(&self, level: &Level) {
-        self.held_bytes.store(level.held.bytes, Ordering::Relaxed);
+        self.mean_bytes.store(level.held.bytes / self.shards, Ordering::Relaxed);
     }
 }
 

@@ -67,7 +67,11 @@ impl<V> Engine<V> {
     pub(crate) fn new(config: Config) -> Self {
         let count = config.shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let shard = |number| Shard {
-            table: RwLock::new(Table::new(config.policy, shard_seed(config.seed, number))),
+            table: RwLock::new(Table::new(
+                config.policy,
+                config.objective,
+                shard_seed(config.seed, number),
+            )),
             weight: AtomicU64::new(0),
         };
         let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
@@ -142,7 +146,8 @@ impl<V> Engine<V> {
             let mut table = shard.table.write();
             // Read under the lock: `reconfigure` names the new policy before
             // it takes the locks, so it comes to every shard it must change.
-            let fresh = Table::new(self.course.read().policy, shard_seed(self.seed, number));
+            let Course { policy, objective } = *self.course.read();
+            let fresh = Table::new(policy, objective, shard_seed(self.seed, number));
             let old = mem::replace(&mut *table, fresh);
             table.writes = old.writes;
             table.writes.invalidations += old.used.items;

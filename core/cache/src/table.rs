@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use crate::Objective;
 use crate::budget::Amount;
 use crate::flight::Flight;
 use crate::index::{self, Index};
@@ -62,6 +63,7 @@ pub(crate) struct Table<V> {
     /// Slots that ever had an entry.
     pub(crate) slots: Slot,
     policy: AnyPolicy,
+    pub(crate) objective: Objective,
     former: Option<Box<Former>>,
     pub(crate) flights: HashTable<Arc<Flight<V>>>,
     /// What the entries weigh, and how many there are.
@@ -72,7 +74,7 @@ pub(crate) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    pub(crate) fn new(kind: PolicyKind, seed: u64) -> Self {
+    pub(crate) fn new(kind: PolicyKind, objective: Objective, seed: u64) -> Self {
         Self {
             index: Index::default(),
             entries: Paged::default(),
@@ -80,6 +82,7 @@ impl<V> Table<V> {
             free: Vec::new(),
             slots: 0,
             policy: kind.build(seed),
+            objective,
             former: None,
             flights: HashTable::new(),
             used: Amount::default(),
@@ -216,6 +219,8 @@ impl<V> Table<V> {
 
     /// Takes a slot out that the policy has given up.
     pub(crate) fn vacate(&mut self, slot: Slot) -> Entry<V> {
+        // Two lines that nobody has looked at for long: both are asked for.
+        prefetch(&self.keys[slot]);
         let entry = self.entries[slot].take().expect("index and policy name only occupied slots");
         self.keys[slot] = Key::default();
         self.index.remove(entry.hash, slot);
@@ -226,7 +231,8 @@ impl<V> Table<V> {
 
     /// Puts another policy in charge of what comes. What is here moves on by
     /// `move_on`, so that nobody has to wait for all of it.
-    pub(crate) fn switch(&mut self, policy: AnyPolicy, moved: Paged<bool>) {
+    pub(crate) fn switch(&mut self, policy: AnyPolicy, objective: Objective, moved: Paged<bool>) {
+        self.objective = objective;
         debug_assert!(self.former.is_none(), "one switch at a time");
         let former = std::mem::replace(&mut self.policy, policy);
         let mut former = Box::new(Former { policy: former, moved });

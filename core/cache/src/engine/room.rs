@@ -175,7 +175,8 @@ impl<V: Clone + Weigh> Engine<V> {
                     (Stored::TooHeavy, old)
                 }
                 Some(weight) => {
-                    let item = self.item(hash, weight, &value);
+                    let cost = table.objective.cost(weight, value.cost());
+                    let item = Item { weight, cost, fingerprint: hash as u32 };
                     let (spared, need) = match slot {
                         None => (None, Amount::one(weight.into())),
                         Some(slot) => {
@@ -218,13 +219,6 @@ impl<V: Clone + Weigh> Engine<V> {
             drop(old);
             return stored;
         }
-    }
-
-    /// What the policy is told of a value.
-    fn item(&self, hash: u64, weight: u32, value: &V) -> Item {
-        let objective = self.course.read().objective;
-        let cost = objective.cost(weight, value.cost());
-        Item { weight, cost, fingerprint: hash as u32 }
     }
 }
 

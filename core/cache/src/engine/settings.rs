@@ -56,7 +56,7 @@ impl<V: Clone + Weigh> Engine<V> {
             let policy = course.policy.build(shard_seed(self.seed, number));
             let mut moved = Paged::default();
             moved.reach(shard.table.read().slots);
-            shard.table.write().switch(policy, moved);
+            shard.table.write().switch(policy, course.objective, moved);
             loop {
                 let mut table = shard.table.write();
                 let former = table.move_on(STEP, |entry| item(course.objective, entry));
