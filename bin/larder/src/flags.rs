@@ -93,12 +93,13 @@ pub(crate) struct Options {
     pub(crate) capacity: u64,
 
     /// Which image leaves memory when room is needed, until the settings page
-    /// changes it: lru, random, fifo, clock, sieve or s3-fifo
+    /// changes it: w-tinylfu, s3-fifo, s3-fifo-size, gdsf, lru, random, fifo,
+    /// clock or sieve
     #[arg(
         long,
         env = "LARDER_POLICY",
         value_name = "NAME",
-        default_value = "lru",
+        default_value = "w-tinylfu",
         help_heading = "Cache"
     )]
     pub(crate) policy: PolicyKind,

@@ -17,7 +17,7 @@ pub struct Config {
     /// The most entries, if they are to be bounded too. Default `None`; any
     /// value, 0 keeps nothing.
     pub max_items: Option<u64>,
-    /// Who has to go when room is needed. Default LRU.
+    /// Who has to go when room is needed. Default W-TinyLFU.
     pub policy: PolicyKind,
     /// What the policy is to spare. Default [`Objective::Objects`].
     pub objective: Objective,
@@ -40,7 +40,7 @@ impl Default for Config {
         Self {
             capacity_bytes: 256_000_000,
             max_items: None,
-            policy: PolicyKind::Lru,
+            policy: PolicyKind::WTinyLfu,
             objective: Objective::Objects,
             shards: 16,
             seed: 0,
