@@ -12,14 +12,14 @@ mod settings;
 use std::hash::{BuildHasher, Hasher};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::quality::FixedState;
-use parking_lot::{Mutex, RwLock};
 
 use crate::budget::{Amount, Bounds, Budget};
 use crate::flight::Flight;
 use crate::lease::{Lease, Lookup, Waiter};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLock};
 use crate::table::Table;
 use crate::tally::{Reads, Tally};
 use crate::{Config, Objective, PolicyKind, Stats, Weigh};

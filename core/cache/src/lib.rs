@@ -43,6 +43,7 @@ mod paged;
 mod policy;
 mod prefetch;
 mod stats;
+mod sync;
 mod table;
 mod tally;
 mod validate;
