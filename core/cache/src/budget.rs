@@ -7,9 +7,9 @@
 //! does what the entries weigh.
 
 use std::ops::{Add, AddAssign, Sub, SubAssign};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The most bytes a shard keeps as credit.
 const MOST_CREDIT_BYTES: u64 = 64 * 1024;

@@ -12,16 +12,16 @@ mod settings;
 use std::hash::{BuildHasher, Hasher};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::quality::FixedState;
-use parking_lot::{Mutex, RwLock};
 
 use crate::budget::{Amount, Bounds, Budget};
 use crate::flight::Flight;
 use crate::lease::{Lease, Lookup, Waiter};
 use crate::policy::Slot;
 use crate::sampler::Sampler;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLock};
 use crate::table::{Entry, Table};
 use crate::tally::{Reads, Tally};
 use crate::what_if::{Event, Totals};

@@ -4,7 +4,7 @@
 use std::mem;
 use std::task::{Poll, Waker};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 /// How a flight stands.
 enum Outcome<V> {

@@ -247,6 +247,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn it_hits_what_it_holds_and_never_holds_more_than_fits() {
         for &kind in PolicyKind::ALL {
             let mut ghost = ghost(kind, 100);
@@ -265,6 +266,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_switch_keeps_the_entries() {
         for &from in PolicyKind::ALL {
             for &to in PolicyKind::ALL {

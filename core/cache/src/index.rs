@@ -288,6 +288,8 @@ mod tests {
 
     use super::*;
 
+    const SLOTS: Slot = if cfg!(miri) { 300 } else { 10_000 };
+
     fn mixed(key: u32) -> u64 {
         let mixed = u64::from(key).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^ (mixed >> 29)
@@ -340,7 +342,7 @@ mod tests {
     fn it_finds_everything_while_it_grows_and_empties() {
         let mut index = Index::default();
         let mut held = BTreeMap::new();
-        for slot in 0..10_000 {
+        for slot in 0..SLOTS {
             index.insert(mixed(slot), slot, |slot| mixed(slot) as u32);
             held.insert(slot, mixed(slot));
             let overflow = index.overflow_len as usize - index.spare.len();
@@ -348,7 +350,7 @@ mod tests {
             assert!(overflow <= most, "{overflow} overflow buckets behind {}", index.buckets);
         }
         check(&index, &held);
-        for slot in 0..10_000 {
+        for slot in 0..SLOTS {
             index.remove(mixed(slot) as u32, slot);
             held.remove(&slot);
         }
@@ -356,7 +358,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// Few different hashes, so that chains get long.
         #[test]

@@ -7,11 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use crate::Weigh;
 use crate::engine::{Engine, Stored};
 use crate::flight::Flight;
+use crate::sync::thread::{self, Thread};
 
 /// What [`Cache::lookup`](crate::Cache::lookup) answers.
 #[derive(Debug)]

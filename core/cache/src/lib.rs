@@ -44,6 +44,7 @@ mod policy;
 mod prefetch;
 mod sampler;
 mod stats;
+mod sync;
 mod table;
 mod tally;
 mod validate;

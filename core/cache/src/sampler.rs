@@ -2,12 +2,10 @@
 //! concerns keys whose hash falls below a threshold, and nothing of others. It
 //! never waits for whoever reads it: once the queue is full it only counts.
 
-use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
-
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::what_if::Event;
+use std::mem;
 
 /// The most events that wait to be taken: a third of a megabyte.
 const MOST_EVENTS: usize = 16 * 1024;

@@ -73,7 +73,7 @@ mod report;
 mod rung;
 mod settings;
 mod tally;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;
 
 pub use event::{ByteTotals, Event, Totals};

@@ -2,13 +2,13 @@
 //! holds two shard locks, and lets go of its lock before it drops a victim.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Engine, void};
 use crate::Weigh;
 use crate::budget::Amount;
 use crate::flight::Flight;
 use crate::policy::{Item, Slot};
+use crate::sync::atomic::Ordering;
 use crate::table::{Entry, Table, weight_of};
 use crate::what_if::Event;
 
@@ -261,6 +261,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_thin_shard_grows_at_the_cost_of_the_fat_one() {
         let engine = engine(800);
         fill(&engine, 0, 800);
@@ -270,6 +271,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn those_below_the_mean_are_spared_by_the_others() {
         let engine = engine(800);
         for shard in 1..7 {
@@ -281,6 +283,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn the_last_bytes_are_found_wherever_they_are() {
         let engine = engine(800);
         (0..SHARDS).for_each(|shard| fill(&engine, shard, 100));

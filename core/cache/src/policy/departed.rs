@@ -214,6 +214,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn the_more_come_back_the_further_it_reaches() {
         let mut departed = Departed::default();
         // Every second one comes back at once.
@@ -229,6 +230,7 @@ mod tests {
     /// Grown to a size where memory counts, fewer than one in fifty is
     /// forgotten early, and a key costs what was promised.
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn growing_and_filling_up_forget_next_to_nothing() {
         let mut departed = Departed::default();
         let mut left = 0u32;

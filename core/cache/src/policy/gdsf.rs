@@ -136,6 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_level_that_is_too_high_is_taken_off_everything() {
         let item = |weight| Item { weight, cost: 1, fingerprint: 0 };
         let mut policy = Gdsf::new(0);

@@ -165,6 +165,7 @@ mod tests {
     /// Enough for five levels: keys that grow behind its back, slots taken out
     /// and updated, against a search through all.
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn the_least_current_key_comes_first() {
         let mut heap = Heap::default();
         let mut keys: Vec<Option<u64>> = vec![None; 500];

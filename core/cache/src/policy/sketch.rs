@@ -198,6 +198,7 @@ mod tests {
 
     /// Growing a hundredfold in steps loses no count.
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn growing_forgets_nothing() {
         let mut sketch = Sketch::default();
         for entries in 1..=50_000 {
@@ -212,6 +213,7 @@ mod tests {
 
     /// Few keys share all of their counters with others.
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn few_keys_are_overrated() {
         let mut sketch = Sketch::default();
         (1..=50_000).for_each(|entries| sketch.fit(entries));

@@ -118,9 +118,10 @@ fn play(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 1 } else { 300 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn every_policy_names_the_victims_of_its_paper(steps in prop::collection::vec(step(), 0..120)) {
         for &kind in PolicyKind::ALL {
             for cost in COSTS {

@@ -222,6 +222,7 @@ mod tests {
     /// room for one, PFOO-L takes a quarter of the intervals, of which there
     /// are 396, and a little more: open ends take nothing.
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_loop_hits_in_proportion_to_the_room() {
         let mut bound = Bound::new(100, None);
         for request in 0..400u64 {
@@ -237,6 +238,7 @@ mod tests {
     /// Two keys in turn, one a hundred times as heavy: for objects the light
     /// one is held, for bytes neither is worth more per byte.
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn light_objects_come_first_for_objects() {
         let mut bound = Bound::new(100, None);
         for _ in 0..1000 {
@@ -248,6 +250,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn the_sample_halves_and_the_bound_stays_about_the_same() {
         let mix = |key: u64| key.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (key << 7);
         let (mut exact, mut sampled) = (Bound::new(10_000, None), Bound::new(1000, None));

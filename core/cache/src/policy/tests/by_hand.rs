@@ -129,6 +129,7 @@ fn w_tinylfu_lets_in_who_was_asked_for_more_often() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes Miri too long")]
 fn random_repeats_itself_for_a_seed_and_spares_nobody() {
     let order = |seed| {
         let mut policy = PolicyKind::Random.build(seed);

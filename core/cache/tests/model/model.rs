@@ -1,5 +1,6 @@
-//! Random operations on the cache and on a plain model of it, with a recount
-//! after every step. A failing sequence is shrunk and printed.
+//! A plain model of the cache, and the one interpreter of operations on both:
+//! for random ones, and for those that `fuzz/` finds. It knows nothing of
+//! policies, shards or time.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -7,53 +8,47 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use larder_cache::{
-    Cache, Config, Filled, Inserted, Lease, Lookup, OVERHEAD_BYTES, PolicyKind, Waiter, Weigh,
+    Cache, Config, Filled, Inserted, Lease, Lookup, OVERHEAD_BYTES, Objective, PolicyKind, Stats,
+    Waiter, Weigh,
 };
-use proptest::prelude::*;
 
 #[derive(Clone, Debug, PartialEq)]
-struct Blob {
-    version: u64,
-    weight: u64,
+pub struct Blob {
+    pub version: u64,
+    pub weight: u64,
 }
 
 impl Weigh for Blob {
     fn weight_bytes(&self) -> u64 {
         self.weight
     }
+
+    fn cost(&self) -> u32 {
+        1 + (self.version % 100) as u32
+    }
 }
 
-type Key = u8;
+pub type Key = u8;
 
-fn entry(blob: u64) -> u64 {
+/// Keys are below this, so that most of them are met again.
+pub const KEYS: Key = 16;
+
+/// What an entry with such a blob weighs.
+pub fn entry(blob: u64) -> u64 {
     blob + 1 + OVERHEAD_BYTES
 }
 
-/// Half of the blobs weigh little, some more than most capacities.
-fn weight() -> impl Strategy<Value = u64> {
-    prop_oneof![0..50u64, 0..1000u64, 0..8000u64]
-}
-
-fn capacity() -> impl Strategy<Value = u64> {
-    prop_oneof![0..1000u64, 1000..8000u64]
-}
-
-fn items() -> impl Strategy<Value = Option<u64>> {
-    prop_oneof![3 => Just(None), 1 => (0..12u64).prop_map(Some)]
-}
-
-fn policy() -> impl Strategy<Value = PolicyKind> {
-    prop::sample::select(PolicyKind::ALL)
-}
-
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Get(Key),
     Peek(Key),
+    GetMany(Vec<Key>),
+    ReadMany(Vec<Key>),
     Insert(Key, u64),
     Invalidate(Key),
     Clear,
     Reconfigure(u64, Option<u64>, PolicyKind),
+    Pursue(Objective),
     /// Keeps the lease or the place among the waiters for later.
     Lookup(Key),
     /// These take the n-th of the leases kept.
@@ -62,24 +57,8 @@ enum Step {
     Drop(usize),
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let key = 0..16u8;
-    prop_oneof![
-        6 => key.clone().prop_map(Step::Get),
-        1 => key.clone().prop_map(Step::Peek),
-        6 => (key.clone(), weight()).prop_map(|(key, weight)| Step::Insert(key, weight)),
-        2 => key.clone().prop_map(Step::Invalidate),
-        1 => Just(Step::Clear),
-        1 => (capacity(), items(), policy()).prop_map(|(c, i, p)| Step::Reconfigure(c, i, p)),
-        8 => key.prop_map(Step::Lookup),
-        4 => (any::<usize>(), weight()).prop_map(|(n, weight)| Step::Fill(n, weight)),
-        1 => any::<usize>().prop_map(Step::Share),
-        1 => any::<usize>().prop_map(Step::Drop),
-    ]
-}
-
 /// What must be true, without any idea of policies or shards.
-struct Model {
+pub struct Model {
     cache: Cache<Blob>,
     /// The last value put under each key and not taken away by the caller:
     /// the only one that the cache may have there.
@@ -94,10 +73,11 @@ struct Model {
     ended: HashMap<u64, Option<Blob>>,
     versions: u64,
     requests: u64,
+    hits: u64,
 }
 
 impl Model {
-    fn new(config: Config) -> Self {
+    pub fn new(config: Config) -> Self {
         Self {
             cache: Cache::new(config),
             truth: HashMap::new(),
@@ -107,6 +87,7 @@ impl Model {
             ended: HashMap::new(),
             versions: 0,
             requests: 0,
+            hits: 0,
         }
     }
 
@@ -141,12 +122,40 @@ impl Model {
         good
     }
 
-    fn play(&mut self, step: &Step) {
+    /// What is under a key, for a read that is counted.
+    fn counted(&mut self, key: Key) -> Option<Blob> {
+        let there = self.cache.peek(&[key]);
+        self.requests += 1;
+        self.hits += u64::from(there.is_some());
+        there
+    }
+
+    /// Takes a step, and recounts.
+    pub fn play(&mut self, step: &Step) {
+        self.take_step(step);
+        self.check();
+    }
+
+    fn take_step(&mut self, step: &Step) {
         match *step {
             Step::Get(key) => {
-                let there = self.cache.peek(&[key]);
+                let there = self.counted(key);
                 assert_eq!(self.cache.get(&[key]), there);
-                self.requests += 1;
+            }
+            Step::GetMany(ref keys) => {
+                let there: Vec<_> = keys.iter().map(|&key| self.counted(key)).collect();
+                let asked: Vec<&[u8]> = keys.iter().map(std::slice::from_ref).collect();
+                assert_eq!(self.cache.get_many(&asked), there);
+            }
+            Step::ReadMany(ref keys) => {
+                let there: Vec<_> = keys.iter().map(|&key| self.counted(key)).collect();
+                let asked: Vec<&[u8]> = keys.iter().map(std::slice::from_ref).collect();
+                let mut seen = Vec::new();
+                self.cache.read_many(&asked, |place, value| {
+                    assert_eq!(place, seen.len(), "in the order of the keys");
+                    seen.push(value.cloned());
+                });
+                assert_eq!(seen, there);
             }
             Step::Peek(key) => {
                 if let Some(found) = self.cache.peek(&[key]) {
@@ -188,6 +197,11 @@ impl Model {
                     before.weight_bytes <= capacity && before.items <= items.unwrap_or(u64::MAX);
                 assert_eq!(fitted, before.items == after.items, "kept as far as they fit");
             }
+            Step::Pursue(objective) => {
+                let before = self.cache.stats();
+                self.cache.pursue(objective);
+                assert_eq!(self.cache.stats(), Stats { objective, ..before });
+            }
             Step::Lookup(key) => self.lookup(key),
             Step::Fill(n, weight) => {
                 let Some((number, key, lease)) = self.take(n) else {
@@ -224,8 +238,7 @@ impl Model {
     }
 
     fn lookup(&mut self, key: Key) {
-        let there = self.cache.peek(&[key]);
-        self.requests += 1;
+        let there = self.counted(key);
         match self.cache.lookup(&[key]) {
             Lookup::Hit(found) => assert_eq!(Some(found), there),
             Lookup::Wait(waiter) => {
@@ -252,9 +265,9 @@ impl Model {
         assert!(stats.weight_bytes <= stats.capacity_bytes);
         assert!(stats.items <= stats.max_items.unwrap_or(u64::MAX));
         assert_eq!(stats.requests, self.requests);
-        assert_eq!(stats.requests, stats.hits + stats.misses);
+        assert_eq!((stats.hits, stats.misses), (self.hits, self.requests - self.hits));
         let mut weight_bytes = 0;
-        for key in 0..16 {
+        for key in 0..KEYS {
             if let Some(found) = self.cache.peek(&[key]) {
                 assert_eq!(self.truth.get(&key), Some(&found), "of key {key}");
                 weight_bytes += entry(found.weight);
@@ -276,78 +289,5 @@ impl Model {
                 (poll, ended) => panic!("a waiter has {poll:?}, its lease {ended:?}"),
             }
         });
-    }
-}
-
-fn settings(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
-
-proptest! {
-    #![proptest_config(settings(300))]
-
-    #[test]
-    fn the_cache_does_what_the_model_does(
-        capacity_bytes in capacity(),
-        max_items in items(),
-        policy in policy(),
-        shards in prop::sample::select(vec![1usize, 2, 8]),
-        seed: u64,
-        steps in prop::collection::vec(step(), 1..150),
-    ) {
-        let config = Config { capacity_bytes, max_items, policy, shards, seed, ..Config::default() };
-        let mut model = Model::new(config);
-        for step in &steps {
-            model.play(step);
-            model.check();
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(settings(200))]
-
-    /// With one shard, LRU and FIFO hold exactly the entries that a plain list
-    /// of them would, to the byte.
-    #[test]
-    fn one_shard_evicts_in_exact_order(
-        by_use: bool,
-        capacity_bytes in 500..8000u64,
-        max_items in prop_oneof![Just(None), (1..12u64).prop_map(Some)],
-        steps in prop::collection::vec((0..16u8, weight(), 0..3u8), 1..200),
-    ) {
-        let policy = if by_use { PolicyKind::Lru } else { PolicyKind::Fifo };
-        let cache: Cache<Blob> = Cache::new(Config { capacity_bytes, max_items, policy, shards: 1, seed: 1, ..Config::default() });
-        // Oldest first.
-        let mut list: Vec<(Key, u64)> = Vec::new();
-        for (key, weight, verb) in steps {
-            let place = list.iter().position(|&(other, _)| other == key);
-            if verb == 0 {
-                prop_assert_eq!(cache.get(&[key]).is_some(), place.is_some());
-                if let (Some(place), true) = (place, by_use) {
-                    let used = list.remove(place);
-                    list.push(used);
-                }
-            } else {
-                // New keys only: where a replaced entry stands is for the
-                // model above.
-                cache.invalidate(&[key]);
-                list.retain(|&(other, _)| other != key);
-                cache.insert(&[key], Blob { version: 0, weight });
-                if entry(weight) <= capacity_bytes {
-                    list.push((key, weight));
-                }
-                let bytes = |list: &[(Key, u64)]| list.iter().map(|&(_, w)| entry(w)).sum::<u64>();
-                while bytes(&list) > capacity_bytes || list.len() as u64 > max_items.unwrap_or(u64::MAX) {
-                    list.remove(0);
-                }
-            }
-            let mut expected: Vec<Key> = list.iter().map(|&(key, _)| key).collect();
-            expected.sort_unstable();
-            let mut held: Vec<Key> = cache.keys().iter().map(|key| key[0]).collect();
-            held.sort_unstable();
-            prop_assert_eq!(held, expected);
-            cache.validate();
-        }
     }
 }
