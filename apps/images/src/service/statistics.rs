@@ -130,6 +130,7 @@ pub(super) async fn sample_for_ever(images: Images) {
         let evictions = images.shared.tier.cache_stats().evictions;
         let result = images.take_sample(evictions - evictions_before, number % THIN_EVERY == 0);
         evictions_before = evictions;
+        images.autopilot_switches();
         if let Err(error) = result.await {
             tracing::warn!(error = with_sources(&error), "a statistics sample is not stored");
         }
