@@ -1,6 +1,7 @@
 //! The nouns of the image store: validated types and their limits. Knows no
 //! SQL and no HTTP.
 
+mod advice;
 mod key;
 mod listing;
 mod settings;
@@ -12,10 +13,12 @@ use larder_clock::Timestamp;
 use larder_picture::Format;
 use std::sync::Arc;
 
+pub use advice::Advice;
 pub use key::{ImageKey, InvalidKey};
 pub use listing::{Cursor, Listing, PAGE_LIMIT, Page, Sort};
 pub use settings::{
-    InvalidCapacity, MEGABYTE, Settings, capacity_from_megabytes, machine_memory_bytes, megabytes,
+    InvalidCapacity, InvalidObjective, MEGABYTE, OBJECTIVES, Settings, capacity_from_megabytes,
+    machine_memory_bytes, megabytes, objective_from_name,
 };
 
 /// What is known of a stored image; its bytes are elsewhere.

@@ -2,6 +2,7 @@
 //! no HTTP.
 
 mod collector;
+mod settings;
 mod statistics;
 mod upload;
 
@@ -22,11 +23,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::{
-    Content, Image, ImageKey, Listing, Page, Precondition, Settings, machine_memory_bytes,
-};
+use crate::model::{Content, Image, ImageKey, Listing, Page, Precondition};
 use crate::store::Store;
 pub(crate) use collector::{ORPHAN_AGE, is_older};
+use settings::Chosen;
+pub use settings::Insight;
 pub use statistics::{Statistics, Summary, View};
 pub use upload::Incoming;
 
@@ -58,6 +59,7 @@ struct Shared {
     /// whose lock this process has.
     is_alone: bool,
     tier: Tier<Content, Error>,
+    settings: Chosen,
     statistics: Statistics,
     /// Rights to decode a picture, which takes a core and much memory.
     decoders: Semaphore,
@@ -107,6 +109,7 @@ impl Images {
         let tier = Tier::new(larder_tier::Config {
             capacity_bytes: settings.capacity_bytes,
             policy: settings.policy,
+            objective: settings.objective,
             // One order over all images. A shard's order is only its own, and
             // with a few large images in memory the wrong one would go.
             shards: 1,
@@ -115,6 +118,7 @@ impl Images {
             seed: std::hash::RandomState::new().hash_one(0),
             ..larder_tier::Config::default()
         });
+        tier.reconfigure(settings.for_tier());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let images = Self {
             shared: Arc::new(Shared {
@@ -126,6 +130,7 @@ impl Images {
                 blobs,
                 is_alone,
                 tier,
+                settings: Chosen::new(settings),
                 statistics: Statistics::default(),
                 decoders: Semaphore::new(2 * cores),
                 released: Notify::new(),
@@ -295,59 +300,6 @@ impl Images {
     ) -> Result<T> {
         self.shared.store.check().await?;
         Ok(self.shared.tier.write(scope, change).await)
-    }
-
-    /// The settings of the cache in force.
-    pub fn settings(&self) -> Settings {
-        let stats = self.shared.tier.cache_stats();
-        Settings { capacity_bytes: stats.capacity_bytes, policy: stats.policy }
-    }
-
-    /// The settings of the cache that it starts with when none are saved.
-    pub fn default_settings(&self) -> Settings {
-        self.shared.config.defaults
-    }
-
-    /// Changes the settings of the cache: saved first, then in force at once.
-    /// What is in memory stays as far as it fits.
-    ///
-    /// # Errors
-    /// The capacity is refused, or the store fails; nothing is changed then.
-    pub async fn configure(&self, settings: Settings) -> Result<()> {
-        let memory = machine_memory_bytes();
-        if settings.capacity_bytes == 0 {
-            return Err(crate::model::InvalidCapacity::NotPositive.into());
-        }
-        if settings.capacity_bytes > memory {
-            let megabytes = memory / crate::model::MEGABYTE;
-            return Err(crate::model::InvalidCapacity::MoreThanMemory(megabytes).into());
-        }
-        self.put_in_force(Some(settings), settings).await
-    }
-
-    /// Goes back to the default settings of the cache.
-    ///
-    /// # Errors
-    /// The store fails; nothing is changed then.
-    pub async fn reset_settings(&self) -> Result<()> {
-        self.put_in_force(None, self.shared.config.defaults).await
-    }
-
-    async fn put_in_force(&self, saved: Option<Settings>, settings: Settings) -> Result<()> {
-        let saving = self.shared.store.save_settings(saved, self.shared.clock.now());
-        saving.await.map_err(|error| self.noted(error))?;
-        self.shared.tier.reconfigure(larder_tier::Settings {
-            capacity_bytes: settings.capacity_bytes,
-            policy: settings.policy,
-            objective: larder_tier::Objective::Objects,
-            autopilot: false,
-        });
-        Ok(())
-    }
-
-    /// Empties the memory; the images stay in the store.
-    pub fn clear_cache(&self) {
-        self.shared.tier.clear();
     }
 
     /// Whether rows and blobs can be reached.

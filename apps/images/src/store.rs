@@ -7,6 +7,7 @@ mod holds;
 mod lists;
 mod repairs;
 mod samples;
+mod settings;
 mod whole;
 
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use larder_clock::Timestamp;
 use larder_sql::{Connection, Database, Error as SqlError, Migration, Row, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Image, ImageKey, Settings};
+use crate::model::{Image, ImageKey};
 pub use changes::NewImage;
 pub use repairs::Entry;
 pub use samples::{INTERVAL_SECONDS, Sample};
@@ -32,6 +33,11 @@ const MIGRATIONS: &[Migration] = &[
         version: 2,
         name: "totals in parts, holds on blobs, freezing",
         sql: include_str!("store/2.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "objective and autopilot of the cache",
+        sql: include_str!("store/3.sql"),
     },
 ];
 
@@ -136,44 +142,6 @@ impl Store {
         self.database.query_one_then(sql, vec![text(key)], then).await?
     }
 
-    /// The settings of the cache that were saved last; `None` for the
-    /// defaults.
-    pub async fn settings(&self) -> Result<Option<Settings>> {
-        let sql = "SELECT max_capacity, replacement_method FROM cache_properties
-             ORDER BY id DESC LIMIT 1";
-        let Some(row) = self.database.query_one(sql, vec![]).await? else { return Ok(None) };
-        let (capacity, policy): (Option<u64>, Option<String>) = (row.get(0)?, row.get(1)?);
-        // A policy that this program doesn't know was saved by another one:
-        // the defaults are safer than a refusal to start.
-        let policy = policy.and_then(|name| name.parse().ok());
-        Ok(capacity.zip(policy).map(|(capacity_bytes, policy)| Settings { capacity_bytes, policy }))
-    }
-
-    /// Saves settings of the cache; `None` for the defaults.
-    pub async fn save_settings(&self, settings: Option<Settings>, now: Timestamp) -> Result<()> {
-        let parameters: [Value; 3] = [
-            settings.map(|settings| settings.capacity_bytes).into(),
-            settings.map(|settings| settings.policy.to_string()).into(),
-            now.0.into(),
-        ];
-        let work = move |rows: &mut dyn Connection| {
-            refuse_if_frozen(rows)?;
-            rows.execute(
-                "INSERT INTO cache_properties (max_capacity, replacement_method, created_at)
-                 VALUES (?, ?, ?)",
-                &parameters,
-            )?;
-            // The last hundred changes are history enough.
-            let newest = rows.query_one("SELECT MAX(id) FROM cache_properties", &[])?;
-            if let Some(newest) = newest.map(|row| row.get::<i64>(0)).transpose()? {
-                let old = [(newest - 100).into()];
-                rows.execute("DELETE FROM cache_properties WHERE id <= ?", &old)?;
-            }
-            Ok(())
-        };
-        self.database.write(work).await
-    }
-
     /// Forgets versions of keys that were deleted before `before`: no cache
     /// anywhere remembers them by then.
     pub async fn forget_tombstones(&self, before: Timestamp) -> Result<u64> {
@@ -196,14 +164,6 @@ impl Store {
     /// Finishes what is under way and closes the database.
     pub async fn close(&self) {
         self.database.close().await;
-    }
-}
-
-fn refuse_if_frozen(rows: &mut dyn Connection) -> Result<()> {
-    let sql = format!("SELECT frozen FROM totals WHERE id = 1{}", rows.dialect().for_update());
-    match rows.query_one(&sql, &[])?.map(|row| row.get::<i64>(0)).transpose()? {
-        Some(0) => Ok(()),
-        _ => Err(Error::Frozen),
     }
 }
 

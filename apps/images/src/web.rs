@@ -2,9 +2,11 @@
 //! HTTP.
 
 pub(crate) mod api;
+mod cache;
 mod classic;
 mod conditions;
 mod description;
+mod metrics;
 mod operation;
 pub(crate) mod pages;
 mod receive;
@@ -49,10 +51,15 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
         .route("/images/", image.clone())
         .route("/images/{*key}", image.clone())
         .route("/image", image)
+        .route(
+            "/cache/settings",
+            get(cache::get_settings).patch(cache::change_settings).delete(cache::reset_settings),
+        )
+        .route("/cache/what-if", get(cache::what_if))
         .route("/openapi.json", get(description::openapi_json))
         .route("/healthz", get(operation::healthz))
         .route("/readyz", get(operation::readyz))
-        .route("/metrics", get(operation::metrics));
+        .route("/metrics", get(metrics::metrics));
 
     let mut classic = Router::new().route("/api/key/{*key}", post(classic::get_key));
     for end in ["", "/"] {

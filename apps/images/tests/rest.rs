@@ -345,6 +345,8 @@ async fn the_openapi_document_names_every_call() {
         ("/images", &["get"][..]),
         ("/images/{key}", &["get", "put", "delete"]),
         ("/images/{key}/meta", &["get"]),
+        ("/cache/settings", &["get", "patch", "delete"]),
+        ("/cache/what-if", &["get"]),
         ("/api/upload", &["post"]),
         ("/api/list_keys", &["post"]),
         ("/api/key/{key}", &["post"]),
@@ -377,6 +379,8 @@ async fn metrics_count_what_happened() {
         "larder_read_seconds_count{source=\"memory\"} 2",
         "larder_read_seconds_count{source=\"store\"} 1",
         "larder_cache_evictions_total 0",
+        "larder_cache_autopilot_switches_total 0",
+        "larder_cache_settings_info{policy=\"lru\",objective=\"objects\",autopilot=\"off\"} 1",
         "# EOF",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in\n{metrics}");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use larder_blobs::BlobsUrl;
 use larder_cache::PolicyKind;
+use larder_images::Objective;
 use larder_sql::DatabaseUrl;
 
 use crate::admin::AdminCommand;
@@ -103,6 +104,16 @@ pub(crate) struct Options {
         help_heading = "Cache"
     )]
     pub(crate) policy: PolicyKind,
+
+    /// What the memory for images is to spare, until the settings page changes
+    /// it: objects (reads of the store) or bytes (bytes read from it)
+    #[arg(long, env = "LARDER_OBJECTIVE", value_name = "NAME", default_value = "objects", value_parser = objective, help_heading = "Cache")]
+    pub(crate) objective: Objective,
+
+    /// Let the policy be changed by what simulations of all policies say of
+    /// the requests, until the settings page changes it
+    #[arg(long, env = "LARDER_AUTOPILOT", help_heading = "Cache")]
+    pub(crate) autopilot: bool,
 
     /// Memory of the mem-cache service
     #[arg(long, env = "LARDER_CACHE_CAPACITY", value_name = "SIZE", default_value = "64MB", value_parser = capacity, help_heading = "Cache")]
@@ -229,6 +240,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let text =
         text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
     text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:5000".to_owned())
+}
+
+fn objective(text: &str) -> Result<Objective, String> {
+    larder_images::objective_from_name(text).map_err(|_| "expected objects or bytes".to_owned())
 }
 
 /// Reads a size: bytes, or a number with a unit.

@@ -131,7 +131,12 @@ fn config(options: &Options) -> Config {
         data: options.store.data.clone(),
         database: options.store.database.clone(),
         blobs: options.store.blobs.clone(),
-        defaults: Settings { capacity_bytes: options.capacity, policy: options.policy },
+        defaults: Settings {
+            capacity_bytes: options.capacity,
+            policy: options.policy,
+            objective: options.objective,
+            autopilot: options.autopilot,
+        },
         max_upload_bytes: options.max_upload,
         limits: larder_picture::Limits {
             max_pixels: options.max_pixels,
@@ -185,9 +190,10 @@ fn announcement(
             lines.push(format!("  blobs       {blobs}"));
         }
         lines.push(format!(
-            "  cache       {} MB, {} (change it at /cache)",
+            "  cache       {} MB, {}{} (change it at /cache)",
             settings.capacity_megabytes(),
-            settings.policy.title()
+            settings.policy.title(),
+            if settings.autopilot { " under the autopilot" } else { "" }
         ));
     }
     let changes =

@@ -65,6 +65,7 @@ fn a_wrong_value_is_refused_by_the_name_of_its_flag() {
         ("--max-pixels", &["0", "-5", "many"]),
         ("--min-free", &["some"]),
         ("--policy", &["nonsense", ""]),
+        ("--objective", &["cost", ""]),
         ("--listen", &["nonsense", "127.0.0.1", "127.0.0.1:99999", ":5000"]),
         ("--cache-listen", &["nonsense"]),
         ("--database", &["nonsense", "sqlite:", "mysql://x"]),
@@ -140,6 +141,8 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_the_def
     assert!(capacity(file, Some("12MB"), None).starts_with("12 MB, SIEVE"));
     assert!(capacity(file, Some("12MB"), Some("13MB")).starts_with("13 MB, SIEVE"));
     assert!(capacity(file, None, Some("13MB")).starts_with("13 MB, SIEVE"));
+    let file = Some("policy = \"gdsf\"\nobjective = \"bytes\"\nautopilot = true");
+    assert!(capacity(file, None, None).starts_with("256 MB, GDSF under the autopilot"));
 }
 
 #[test]
@@ -155,6 +158,8 @@ fn help_names_each_flag_with_its_variable() {
         "min-free",
         "capacity",
         "policy",
+        "objective",
+        "autopilot",
         "cache-capacity",
         "max-upload",
         "max-pixels",
@@ -247,7 +252,8 @@ fn settings_that_were_saved_are_in_force_after_a_restart() {
     let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next());
     let cookie = cookie.expect("a new visitor gets a cookie").to_owned();
     let token = cookie.split_once('=').expect("a pair").1;
-    let fields = format!("form_token={token}&capacity=33.5&policy=sieve");
+    let choices = "capacity=33.5&policy=sieve&objective=bytes&autopilot=on";
+    let fields = format!("form_token={token}&{choices}");
     let kind = "application/x-www-form-urlencoded";
     let headers = [("Cookie", cookie.as_str()), ("Content-Type", kind)];
     let answer = client.send("POST", "/cache/apply", &headers, fields.as_bytes());
@@ -255,7 +261,8 @@ fn settings_that_were_saved_are_in_force_after_a_restart() {
     assert_eq!(answer.status, 303, "{}", answer.text());
     assert_eq!(server.end(Signal::TERM).0, Some(0));
     let server = Server::start(folder.path(), &["--capacity", "64MB"]);
-    assert!(server.announcement.contains("33.5 MB, SIEVE"), "{}", server.announcement);
+    let announced = "33.5 MB, SIEVE under the autopilot";
+    assert!(server.announcement.contains(announced), "{}", server.announcement);
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub struct Insight {
     pub report: Option<Arc<Report>>,
     /// The latest changes by the autopilot, oldest first.
     pub decisions: Vec<Decision>,
+    /// Its changes since the start, also those no longer among the latest.
+    pub switches: u64,
 }
 
 /// The thread's other end. Dropping it ends the thread.
@@ -162,7 +164,9 @@ impl<V: Clone + Weigh> Watch<V> {
         if let Some(policy) = self.autopilot.consider(self.totals.requests, &standings) {
             self.cache.switch(policy);
             self.what_if.reconfigure(self.settings.capacity_bytes, policy);
-            self.latest.lock().decisions = self.autopilot.log().iter().cloned().collect();
+            let mut latest = self.latest.lock();
+            latest.decisions = self.autopilot.log().iter().cloned().collect();
+            latest.switches += 1;
         }
     }
 

@@ -13,7 +13,8 @@ describe("cache settings", () => {
   afterEach(() => page?.context().close());
 
   const capacity = () => page.getByLabel("Capacity in MB");
-  const apply = () => page.getByRole("button", { name: "Apply" }).click();
+  const autopilot = () => page.getByRole("checkbox", { name: /^Let the autopilot choose/ });
+  const apply = () => page.getByRole("button", { name: "Apply", exact: true }).click();
 
   for (const javaScriptEnabled of [true, false]) {
     const how = javaScriptEnabled ? "" : " without JavaScript";
@@ -23,16 +24,21 @@ describe("cache settings", () => {
       await page.goto("/cache");
       await capacity().fill("12.5");
       await page.getByRole("radio", { name: /^Random/ }).check();
+      await page.getByRole("radio", { name: /^Byte hits/ }).check();
+      await autopilot().check();
       await apply();
       await page.getByText("The settings are in force").waitFor();
       await page.goto("/cache");
       assert.equal(await capacity().inputValue(), "12.5");
       assert.ok(await page.getByRole("radio", { name: /^Random/ }).isChecked());
+      assert.ok(await page.getByRole("radio", { name: /^Byte hits/ }).isChecked());
+      assert.ok(await autopilot().isChecked());
       assert.match(await page.locator(".use-head").innerText(), /12\.5 MB.*Random/s);
 
       await page.getByRole("button", { name: "Back to defaults" }).click();
       await page.getByText("The cache is back to its defaults.").waitFor();
       assert.equal(await capacity().inputValue(), "64");
+      assert.ok(!(await autopilot().isChecked()));
       assertQuiet(page);
     });
 

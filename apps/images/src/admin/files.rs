@@ -181,6 +181,7 @@ impl Reader {
         *self.read.entry(name).or_default() += 1;
         let column = |column: &&str| match value.get(column) {
             Some(value) => from_json(value).ok_or_else(|| broken(&self.path, &"a strange value")),
+            None if table.came_later(column) => Ok(Value::Null),
             None => Err(broken(&self.path, &"a row lacks a column")),
         };
         Ok(Some((table, table.columns().iter().map(column).collect::<Result<_>>()?)))

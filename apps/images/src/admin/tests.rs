@@ -52,6 +52,30 @@ fn a_row_file_reads_back_and_a_cut_or_changed_one_is_noticed() {
     assert!(Reader::open(&path).and_then(Reader::ending).is_err(), "a line is missing");
 }
 
+#[test]
+fn a_backup_of_an_earlier_version_lacks_only_what_came_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rows.jsonl");
+    let read = |row: &str| {
+        let head = concat!(
+            r#"{"larder_backup":1,"program":"0.0.9","identity":"x","created_at":"then","#,
+            r#""rows":{"cache_properties":1}}"#
+        );
+        std::fs::write(&path, format!("{head}\n{{\"cache_properties\":{row}}}\n")).expect("writes");
+        Reader::open(&path).and_then(|mut reader| reader.next())
+    };
+    let (_, row) = read(r#"{"max_capacity":5,"replacement_method":"lru","created_at":7}"#)
+        .expect("is read")
+        .expect("is a row");
+    let expected = [Value::Integer(5), Value::Text("lru".into()), Value::Integer(7)];
+    assert_eq!(row, [&expected[..], &[Value::Null, Value::Null]].concat());
+    let columns = r#"{"max_capacity":5,"replacement_method":"lru","created_at":7,
+        "objective":"bytes","autopilot":1}"#;
+    let (_, row) = read(&columns.replace('\n', "")).expect("is read").expect("is a row");
+    assert_eq!(row[3..], [Value::Text("bytes".into()), Value::Integer(1)]);
+    assert!(read(r#"{"max_capacity":5,"created_at":7}"#).is_err(), "that was always there");
+}
+
 async fn store(url: &str) -> Store {
     let url = url.parse().expect("a URL");
     let database = Database::open(&Config { url, readers: 2 }).await.expect("opens");
@@ -149,7 +173,13 @@ async fn a_store_is_filled_alike_on_every_engine_and_is_used_by_nobody_before_it
         from.delete(&"b".parse().expect("a key"), Precondition::None, Timestamp(6))
             .await
             .expect("deletes");
-        from.save_settings(None, Timestamp(1)).await.expect("saves");
+        let settings = crate::model::Settings {
+            capacity_bytes: 5,
+            policy: "gdsf".parse().expect("a policy"),
+            objective: larder_cache::Objective::Bytes,
+            autopilot: true,
+        };
+        from.save_settings(Some(settings), Timestamp(1)).await.expect("saves");
         from.add_sample(crate::store::Sample::default()).await.expect("is kept");
         assert!(!from.begin_filling("x").await.expect("asks"), "it has images");
         assert!(!from.is_frozen().await.expect("reads"), "and is left as it was");
@@ -179,6 +209,7 @@ async fn a_store_is_filled_alike_on_every_engine_and_is_used_by_nobody_before_it
             let read = async |store: &Store| store.page(table, None).await.expect("reads");
             assert_eq!(read(&to).await, read(&from).await, "{table:?}");
         }
+        assert_eq!(to.settings().await.expect("reads"), Some(settings));
         // Rows that get their number by themselves still do.
         to.save_settings(None, Timestamp(2)).await.expect("saves");
         assert_eq!(to.page(Table::Properties, None).await.expect("reads").0.len(), 2);

@@ -1,23 +1,38 @@
 //! The settings of the cache that can be changed while it runs.
 
-use larder_cache::PolicyKind;
+use larder_cache::{Objective, PolicyKind};
 
 /// One MB of memory: 2^20 bytes, as memory is counted everywhere in Larder.
 pub const MEGABYTE: u64 = 1 << 20;
 
-/// Capacity and replacement policy of the cache.
+/// What the cache may be there to spare. Nothing tells what loading an image
+/// costs beyond its size, so that isn't among them.
+pub const OBJECTIVES: [Objective; 2] = [Objective::Objects, Objective::Bytes];
+
+/// How large the cache is and what goes when it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Capacity in bytes.
     pub capacity_bytes: u64,
-    /// Which entry goes when room is needed.
+    /// Which entry goes when room is needed; under the autopilot, to begin
+    /// with.
     pub policy: PolicyKind,
+    /// What the policy is to spare: objects or bytes.
+    pub objective: Objective,
+    /// Whether the policy is changed by what the what-if says.
+    pub autopilot: bool,
 }
 
 impl Settings {
     /// The capacity in MB, as a person would write it.
     pub fn capacity_megabytes(&self) -> String {
         megabytes(self.capacity_bytes)
+    }
+
+    /// As the tier takes them.
+    pub(crate) fn for_tier(self) -> larder_tier::Settings {
+        let Self { capacity_bytes, policy, objective, autopilot } = self;
+        larder_tier::Settings { capacity_bytes, policy, objective, autopilot }
     }
 }
 
@@ -60,6 +75,20 @@ pub fn capacity_from_megabytes(text: &str, memory_bytes: u64) -> Result<u64, Inv
     Ok(bytes as u64)
 }
 
+/// Why an objective is refused. The message is for the user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The objective must be objects or bytes.")]
+pub struct InvalidObjective;
+
+/// Reads an objective by its name, in any case.
+///
+/// # Errors
+/// It is neither objects nor bytes.
+pub fn objective_from_name(name: &str) -> Result<Objective, InvalidObjective> {
+    let called = |objective: &Objective| objective.name().eq_ignore_ascii_case(name.trim());
+    OBJECTIVES.into_iter().find(called).ok_or(InvalidObjective)
+}
+
 /// The memory of this machine, in bytes.
 pub fn machine_memory_bytes() -> u64 {
     let info = rustix::system::sysinfo();
@@ -94,8 +123,24 @@ mod tests {
     fn a_capacity_reads_as_it_was_written() {
         for text in ["256", "0.5", "1.25"] {
             let capacity_bytes = capacity_from_megabytes(text, u64::MAX).expect("is one");
-            let settings = Settings { capacity_bytes, policy: PolicyKind::Lru };
+            let settings = Settings {
+                capacity_bytes,
+                policy: PolicyKind::Lru,
+                objective: Objective::Objects,
+                autopilot: false,
+            };
             assert_eq!(settings.capacity_megabytes(), text);
+        }
+    }
+
+    #[test]
+    fn an_objective_is_one_of_those_that_images_have() {
+        for objective in OBJECTIVES {
+            assert_eq!(objective_from_name(objective.name()), Ok(objective));
+        }
+        assert_eq!(objective_from_name(" Bytes "), Ok(Objective::Bytes));
+        for name in ["cost", "", "speed"] {
+            assert_eq!(objective_from_name(name), Err(InvalidObjective), "{name}");
         }
     }
 

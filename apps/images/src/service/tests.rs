@@ -1,11 +1,12 @@
 //! Rules that take time or a restart to show: settings that stay, statistics
 //! that move on, recovery.
 
+use larder_cache::Objective;
 use larder_clock::{ManualClock, Timestamp};
 use larder_picture::{Format, samples};
 
 use super::*;
-use crate::model::{InvalidCapacity, MEGABYTE};
+use crate::model::{InvalidCapacity, MEGABYTE, Settings, machine_memory_bytes};
 
 /// Noon of a day, so that minutes are whole.
 const START: Timestamp = Timestamp(1_800_000_000_000_000);
@@ -18,6 +19,8 @@ fn config(folder: &std::path::Path) -> Config {
         defaults: Settings {
             capacity_bytes: 8 * MEGABYTE,
             policy: "lru".parse().expect("a policy"),
+            objective: Objective::Objects,
+            autopilot: false,
         },
         max_upload_bytes: MEGABYTE,
         limits: larder_picture::Limits::default(),
@@ -50,8 +53,12 @@ async fn settings_take_effect_at_once_and_are_kept_over_a_restart() {
     let (images, _) = open(folder.path()).await;
     upload(&images, "a", 1).await;
     get(&images, "a").await;
-    let chosen =
-        Settings { capacity_bytes: MEGABYTE / 2, policy: "s3-fifo".parse().expect("a policy") };
+    let chosen = Settings {
+        capacity_bytes: MEGABYTE / 2,
+        policy: "s3-fifo".parse().expect("a policy"),
+        objective: Objective::Bytes,
+        autopilot: true,
+    };
     images.configure(chosen).await.expect("is accepted");
     assert_eq!(images.settings(), chosen);
     assert_eq!(get(&images, "a").await, Source::Memory, "what fits is kept");
@@ -65,11 +72,16 @@ async fn settings_take_effect_at_once_and_are_kept_over_a_restart() {
         assert!(matches!(refused, Err(Error::InvalidCapacity(why)) if why == reason));
         assert_eq!(images.settings(), chosen, "nothing changed");
     }
+    let sieve = "sieve".parse().expect("a policy");
+    images.change_policy(sieve).await.expect("is accepted");
+    let chosen = Settings { policy: sieve, ..chosen };
+    assert_eq!(images.settings(), chosen, "and nothing else changed");
     images.close().await;
     drop(images);
 
     let (images, _) = open(folder.path()).await;
     assert_eq!(images.settings(), chosen);
+    assert_eq!(images.tier().cache_stats().objective, Objective::Bytes);
     images.reset_settings().await.expect("resets");
     assert_eq!(images.settings(), images.default_settings());
     images.close().await;
@@ -88,8 +100,8 @@ async fn lru_keeps_what_was_used_last() {
     }
     // Room for what is there and half an image more.
     let held = images.tier().cache_stats().weight_bytes;
-    let policy = images.settings().policy;
-    images.configure(Settings { capacity_bytes: held + held / 6, policy }).await.expect("fits");
+    let settings = Settings { capacity_bytes: held + held / 6, ..images.settings() };
+    images.configure(settings).await.expect("fits");
     assert_eq!(get(&images, "a").await, Source::Memory);
     upload(&images, "d", 9).await;
     get(&images, "d").await;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use larder_cache::Objective;
 use larder_sql::{Config, DatabaseUrl, Dialect};
 use parking_lot::Mutex;
 
 use super::changes::put;
 use super::lists::list_statement;
 use super::*;
-use crate::model::{Cursor, Listing, Precondition, Sort};
+use crate::model::{Cursor, Listing, Precondition, Settings, Sort};
 
 async fn open(folder: &std::path::Path) -> Store {
     open_at(DatabaseUrl::Sqlite(folder.join("test.db"))).await
@@ -116,6 +117,46 @@ async fn a_frozen_store_takes_no_changes_and_says_so() {
         assert_eq!(store.totals().await.expect("reads"), (1, 100));
         store.freeze(false).await.expect("thaws");
         store.put(new_image("b", 2, 1)).await.expect("is stored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_of_earlier_versions_are_read_and_go_on_as_they_were() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in on_every_engine(folder.path(), "settings") {
+        let config = Config { url: url.clone(), readers: 1 };
+        let earlier = Database::open(&config).await.expect("opens");
+        earlier.migrate("images", &MIGRATIONS[..2]).await.expect("migrates");
+        let save = |rows: &mut dyn Connection| -> Result<()> {
+            let sql = "INSERT INTO cache_properties (max_capacity, replacement_method, created_at)
+                 VALUES (1000, 'sieve', 1)";
+            Ok(rows.execute(sql, &[]).map(drop)?)
+        };
+        earlier.write(save).await.expect("is saved");
+        earlier.close().await;
+
+        let store = open_at(url).await;
+        let before = Settings {
+            capacity_bytes: 1000,
+            policy: "sieve".parse().expect("a policy"),
+            objective: Objective::Objects,
+            autopilot: false,
+        };
+        assert_eq!(store.settings().await.expect("reads"), Some(before));
+        let after = Settings { objective: Objective::Bytes, autopilot: true, ..before };
+        store.save_settings(Some(after), Timestamp(2)).await.expect("saves");
+        assert_eq!(store.settings().await.expect("reads"), Some(after));
+
+        // An objective that only another program knows.
+        let change = |rows: &mut dyn Connection| -> Result<()> {
+            let sql = "UPDATE cache_properties SET objective = 'latency'";
+            Ok(rows.execute(sql, &[]).map(drop)?)
+        };
+        store.database.write(change).await.expect("changes");
+        let known = Settings { objective: Objective::Objects, ..after };
+        assert_eq!(store.settings().await.expect("reads"), Some(known));
+        store.save_settings(None, Timestamp(3)).await.expect("saves");
+        assert_eq!(store.settings().await.expect("reads"), None);
     }
 }
 

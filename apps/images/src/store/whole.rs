@@ -68,7 +68,9 @@ impl Table {
                 "updated_at",
             ],
             Self::Tombstones => &["key", "version", "deleted_at"],
-            Self::Properties => &["max_capacity", "replacement_method", "created_at"],
+            Self::Properties => {
+                &["max_capacity", "replacement_method", "created_at", "objective", "autopilot"]
+            }
             Self::Samples => &[
                 "cache_size",
                 "key_count",
@@ -85,6 +87,12 @@ impl Table {
                 "miss_ns_p99",
             ],
         }
+    }
+
+    /// Whether a backup of an earlier version may lack a column of its rows,
+    /// which is without a value then.
+    pub fn came_later(self, column: &str) -> bool {
+        self == Self::Properties && ["objective", "autopilot"].contains(&column)
     }
 
     /// The column in whose order its rows are read.

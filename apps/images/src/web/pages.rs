@@ -3,6 +3,7 @@
 
 mod cache;
 mod chart;
+mod curves;
 mod docs;
 mod keys;
 mod layout;
@@ -13,6 +14,7 @@ mod text;
 mod upload;
 mod view;
 mod visit;
+pub(super) mod what_if;
 
 use std::sync::Arc;
 
@@ -44,6 +46,7 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
         .route("/keys/delete-all", get(keys::ask_all).post(keys::delete_all))
         .route("/cache", get(cache::page))
         .route("/cache/apply", post(cache::apply))
+        .route("/cache/what-if/apply", post(cache::follow))
         .route("/cache/clear", post(cache::clear))
         .route("/cache/defaults", post(cache::defaults))
         .route("/statistics", get(statistics::page))

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use larder_blobs::BlobsUrl;
-use larder_images::{Config, Settings};
+use larder_images::{Config, Objective, Settings};
 use larder_picture::{Format, samples};
 use larder_sql::DatabaseUrl;
 use larder_web::{Access, Limits, Shutdown, WebConfig};
@@ -65,7 +65,12 @@ pub fn config(folder: &Path) -> Config {
         data: folder.join("data"),
         database: place.database.map(|url| url.parse().expect("a database's URL")),
         blobs: place.blobs.map(|url| url.parse().expect("a blob store's URL")),
-        defaults: Settings { capacity_bytes: 64 << 20, policy: "lru".parse().expect("a policy") },
+        defaults: Settings {
+            capacity_bytes: 64 << 20,
+            policy: "lru".parse().expect("a policy"),
+            objective: Objective::Objects,
+            autopilot: false,
+        },
         max_upload_bytes: 4 << 20,
         limits: larder_picture::Limits::default(),
         min_free_bytes: 0,

@@ -1,18 +1,22 @@
-//! The settings of the cache: see what it holds, change it while it runs.
+//! The settings of the cache: see what it holds and what it could do, change
+//! it while it runs.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use larder_cache::PolicyKind;
+use larder_cache::{Objective, PolicyKind};
 use larder_web::Problem;
 
 use super::Pages;
 use super::layout::{Frame, Notice, Tab};
 use super::text;
 use super::visit::{Posted, Visit, go_to};
+use super::what_if::{self, WhatIfView};
 use crate::error::Error;
-use crate::model::{Settings, capacity_from_megabytes, machine_memory_bytes};
+use crate::model::{
+    OBJECTIVES, Settings, capacity_from_megabytes, machine_memory_bytes, objective_from_name,
+};
 
 #[derive(Template)]
 #[template(path = "cache.html")]
@@ -21,7 +25,13 @@ struct CachePage {
     capacity: String,
     capacity_problem: Option<String>,
     policy_problem: Option<&'static str>,
+    objective_problem: Option<String>,
     policies: Vec<Choice>,
+    objectives: Vec<Choice>,
+    autopilot: bool,
+    /// Whether the autopilot is on, whatever the form says.
+    is_piloted: bool,
+    what_if: WhatIfView,
     used_percent: u64,
     used: String,
     of: String,
@@ -31,7 +41,7 @@ struct CachePage {
     memory: String,
 }
 
-/// A policy to choose.
+/// A policy or an objective to choose.
 struct Choice {
     name: &'static str,
     title: &'static str,
@@ -52,19 +62,33 @@ impl CachePage {
             is_chosen: policy == settings.policy,
             is_default: policy == defaults.policy,
         };
+        let objective = |objective: Objective| Choice {
+            name: objective.name(),
+            title: what_if::title(objective),
+            summary: objective.summary(),
+            is_chosen: objective == settings.objective,
+            is_default: objective == defaults.objective,
+        };
+        // A form that is shown again keeps the visitor's view as well.
+        let of = objective_from_name(visit.fields.get("of")).unwrap_or(settings.objective);
         Self {
             frame: visit.frame("Cache", Tab::Cache),
             capacity: settings.capacity_megabytes(),
             capacity_problem: None,
             policy_problem: None,
+            objective_problem: None,
             policies: PolicyKind::ALL.iter().map(choice).collect(),
+            objectives: OBJECTIVES.map(objective).into(),
+            autopilot: settings.autopilot,
+            is_piloted: settings.autopilot,
+            what_if: WhatIfView::new(&pages.images.insight(), settings, of),
             // What is there at all is seen.
             used_percent: used.clamp(u64::from(summary.size_bytes > 0), 100),
             used: text::bytes(summary.size_bytes),
             of: text::bytes(summary.capacity_bytes),
             items: text::counted(summary.items, "entry").replace("entrys", "entries"),
             in_force: settings.policy.title().to_owned(),
-            defaults: format!("{} MB, {}", defaults.capacity_megabytes(), defaults.policy.title()),
+            defaults: in_words(&defaults),
             memory: text::bytes(machine_memory_bytes()),
         }
     }
@@ -75,42 +99,83 @@ pub(super) async fn page(State(pages): State<Pages>, visit: Visit) -> Result<Res
     visit.page(&CachePage::new(&pages, &visit))
 }
 
+/// Settings in a few words.
+fn in_words(settings: &Settings) -> String {
+    let mut words = format!("{} MB, {}", settings.capacity_megabytes(), settings.policy.title());
+    if settings.objective != Objective::default() {
+        words.push_str(&format!(", for {}", settings.objective));
+    }
+    if settings.autopilot {
+        words.push_str(", autopilot");
+    }
+    words
+}
+
 /// `POST /cache/apply`
 pub(super) async fn apply(State(pages): State<Pages>, posted: Posted) -> Result<Response, Problem> {
     let typed = posted.fields.get("capacity");
     let policy = posted.fields.get("policy").parse::<PolicyKind>();
     let capacity = capacity_from_megabytes(typed, machine_memory_bytes());
-    if let (Ok(capacity_bytes), Ok(policy)) = (&capacity, &policy) {
-        let settings = Settings { capacity_bytes: *capacity_bytes, policy: *policy };
+    // A program that fills in the form may not know of it.
+    let objective = match posted.fields.has("objective") {
+        true => objective_from_name(posted.fields.get("objective")),
+        false => Ok(pages.images.settings().objective),
+    };
+    if let (Ok(capacity_bytes), Ok(policy), Ok(objective)) = (&capacity, &policy, &objective) {
+        let (capacity_bytes, policy, objective) = (*capacity_bytes, *policy, *objective);
+        let autopilot = posted.fields.has("autopilot");
+        let settings = Settings { capacity_bytes, policy, objective, autopilot };
         match pages.images.configure(settings).await {
             Ok(()) => return Ok(go_to("/cache", Notice::Applied)),
             Err(Error::InvalidCapacity(error)) => {
-                return refuse(&pages, &posted, Some(error.to_string()), None);
+                return refuse(&pages, &posted, |page| {
+                    page.capacity_problem = Some(error.to_string());
+                });
             }
             Err(error) => return Err(error.into()),
         }
     }
-    let policy_problem = policy.is_err().then_some("Choose one of these policies.");
-    refuse(&pages, &posted, capacity.err().map(|error| error.to_string()), policy_problem)
+    refuse(&pages, &posted, |page| {
+        page.capacity_problem = capacity.err().map(|error| error.to_string());
+        page.policy_problem = policy.is_err().then_some("Choose one of these policies.");
+        page.objective_problem = objective.err().map(|error| error.to_string());
+    })
 }
 
 /// The page again, with what was typed and what is wrong with it.
 fn refuse(
     pages: &Pages,
     posted: &Posted,
-    capacity_problem: Option<String>,
-    policy_problem: Option<&'static str>,
+    tell: impl FnOnce(&mut CachePage),
 ) -> Result<Response, Problem> {
     let mut page = CachePage::new(pages, &posted.visit);
     page.capacity = posted.fields.get("capacity").to_owned();
-    page.capacity_problem = capacity_problem;
-    page.policy_problem = policy_problem;
+    page.autopilot = posted.fields.has("autopilot");
+    tell(&mut page);
     if let Ok(chosen) = posted.fields.get("policy").parse::<PolicyKind>() {
-        for choice in &mut page.policies {
-            choice.is_chosen = choice.name == chosen.name();
-        }
+        choose(&mut page.policies, chosen.name());
+    }
+    if let Ok(chosen) = objective_from_name(posted.fields.get("objective")) {
+        choose(&mut page.objectives, chosen.name());
     }
     posted.visit.answer(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+fn choose(choices: &mut [Choice], name: &str) {
+    for choice in choices {
+        choice.is_chosen = choice.name == name;
+    }
+}
+
+/// `POST /cache/what-if/apply`: the policy that the visitor saw recommended.
+pub(super) async fn follow(
+    State(pages): State<Pages>,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    let policy = posted.fields.get("policy").parse::<PolicyKind>();
+    let policy = policy.map_err(|error| Problem::bad_request(error.to_string()))?;
+    pages.images.change_policy(policy).await?;
+    Ok(go_to("/cache", Notice::Applied))
 }
 
 /// `POST /cache/clear`

@@ -1,0 +1,123 @@
+//! The settings of the cache: what was chosen, what is in force, and what
+//! others would do. Estimates nothing: the tier does.
+
+use std::sync::Arc;
+
+use larder_cache::PolicyKind;
+use larder_tier::{Decision, Report};
+use parking_lot::Mutex;
+
+use super::{Images, Shared};
+use crate::error::Result;
+use crate::model::{Advice, InvalidCapacity, MEGABYTE, Settings, machine_memory_bytes};
+
+/// The settings that were chosen last.
+pub(super) struct Chosen {
+    settings: Mutex<Settings>,
+    /// One change at a time, so that what is saved is what is in force.
+    gate: tokio::sync::Mutex<()>,
+}
+
+impl Chosen {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Mutex::new(settings), gate: tokio::sync::Mutex::default() }
+    }
+}
+
+/// What the memory could do, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Insight {
+    /// What other policies and capacities would do; `None` until there has
+    /// been something to go by.
+    pub report: Option<Arc<Report>>,
+    /// What the report comes to.
+    pub advice: Advice,
+    /// The latest changes by the autopilot, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+impl Images {
+    /// The settings of the cache in force, with the policy that the autopilot
+    /// changed to last.
+    pub fn settings(&self) -> Settings {
+        let Shared { settings, tier, .. } = &*self.shared;
+        Settings { policy: tier.cache_stats().policy, ..*settings.settings.lock() }
+    }
+
+    /// The settings of the cache that it starts with when none are saved.
+    pub fn default_settings(&self) -> Settings {
+        self.shared.config.defaults
+    }
+
+    /// Changes the settings of the cache: saved first, then in force at once.
+    /// What is in memory stays as far as it fits.
+    ///
+    /// # Errors
+    /// The capacity is refused, or the store fails; nothing is changed then.
+    pub async fn configure(&self, settings: Settings) -> Result<()> {
+        self.adjust(|_| settings).await.map(drop)
+    }
+
+    /// Changes some of the settings of the cache, as [`Images::configure`]
+    /// does; returns all of them as they are in force then.
+    ///
+    /// # Errors
+    /// As [`Images::configure`].
+    pub async fn adjust(&self, change: impl FnOnce(Settings) -> Settings) -> Result<Settings> {
+        let _gate = self.shared.settings.gate.lock().await;
+        let settings = change(self.settings());
+        let memory = machine_memory_bytes();
+        if settings.capacity_bytes == 0 {
+            return Err(InvalidCapacity::NotPositive.into());
+        }
+        if settings.capacity_bytes > memory {
+            return Err(InvalidCapacity::MoreThanMemory(memory / MEGABYTE).into());
+        }
+        self.put_in_force(Some(settings), settings).await?;
+        Ok(settings)
+    }
+
+    /// Changes the policy and nothing else.
+    ///
+    /// # Errors
+    /// The store fails; nothing is changed then.
+    pub async fn change_policy(&self, policy: PolicyKind) -> Result<()> {
+        self.adjust(|settings| Settings { policy, ..settings }).await.map(drop)
+    }
+
+    /// Goes back to the default settings of the cache.
+    ///
+    /// # Errors
+    /// The store fails; nothing is changed then.
+    pub async fn reset_settings(&self) -> Result<()> {
+        let _gate = self.shared.settings.gate.lock().await;
+        self.put_in_force(None, self.shared.config.defaults).await
+    }
+
+    /// The caller holds the gate.
+    async fn put_in_force(&self, saved: Option<Settings>, settings: Settings) -> Result<()> {
+        let saving = self.shared.store.save_settings(saved, self.shared.clock.now());
+        saving.await.map_err(|error| self.noted(error))?;
+        *self.shared.settings.settings.lock() = settings;
+        self.shared.tier.reconfigure(settings.for_tier());
+        Ok(())
+    }
+
+    /// Empties the memory; the images stay in the store.
+    pub fn clear_cache(&self) {
+        self.shared.tier.clear();
+    }
+
+    /// What the memory could do.
+    pub fn insight(&self) -> Insight {
+        let tier = &self.shared.tier;
+        let larder_tier::Insight { report, decisions, .. } = tier.insight();
+        let advice = Advice::of(report.as_deref(), tier.cache_stats().requests);
+        Insight { report, advice, decisions }
+    }
+
+    /// How often the autopilot changed the policy since the start.
+    pub fn autopilot_switches(&self) -> u64 {
+        self.shared.tier.insight().switches
+    }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE cache_properties ADD COLUMN objective {name};
+ALTER TABLE cache_properties ADD COLUMN autopilot {number};
