@@ -4,8 +4,8 @@ use larder_cache::{Ghost, Objective, PolicyKind};
 use larder_workload::trace::{Request, hash};
 
 use crate::play::{Online, Score, play};
-use crate::stream::{Room, Stream};
 use crate::{offline, peers};
+use larder_benchmarks::stream::{Room, Stream};
 
 /// For policies that leave anything to chance.
 const SEED: u64 = 1;

@@ -14,7 +14,7 @@ use crate::contenders::larder;
 use crate::offline;
 use crate::plain::{Plain, Rule};
 use crate::play::{Score, play};
-use crate::stream::{Room, Stream};
+use larder_benchmarks::stream::{Room, Stream};
 
 /// Object hit ratios in percent of one trace with equal sizes at one capacity.
 struct Equal(&'static str, f64, [f64; 11]);

@@ -9,7 +9,6 @@ mod peers;
 mod plain;
 mod play;
 mod report;
-mod stream;
 mod summary;
 
 use std::fs::File;
@@ -20,8 +19,8 @@ use anyhow::Context;
 use clap::Parser;
 use larder_cache::Objective;
 
+use larder_benchmarks::stream::{self, Stream};
 use play::Cell;
-use stream::Stream;
 
 /// Hit ratios of Larder's policies, of peers and of offline bounds on traces.
 #[derive(Parser)]

@@ -4,7 +4,7 @@
 use std::collections::BinaryHeap;
 
 use crate::play::Score;
-use crate::stream::{NEVER, Room, Stream};
+use larder_benchmarks::stream::{NEVER, Room, Stream};
 
 /// Always lets go what is wanted last, and doesn't take in what would be that
 /// itself. With equal sizes nobody does better: Belady, "A study of

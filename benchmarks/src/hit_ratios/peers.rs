@@ -16,7 +16,7 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::contenders::{Contender, Group};
 use crate::play::Online;
-use crate::stream::Room;
+use larder_benchmarks::stream::Room;
 
 /// All peers, in the order of their columns.
 pub fn all() -> Vec<Contender> {

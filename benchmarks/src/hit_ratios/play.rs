@@ -8,7 +8,7 @@ use std::time::Instant;
 use larder_workload::trace::Request;
 
 use crate::contenders::{Contender, Group};
-use crate::stream::Stream;
+use larder_benchmarks::stream::Stream;
 
 /// A cache that sees requests one by one.
 pub trait Online {

@@ -14,8 +14,8 @@
 //! - a margin: the lead must exceed what the sample may be off by, and more;
 //! - patience: in several windows one after the other;
 //! - a dwell: a change has to be given time before the next;
-//! - a floor: a policy that falls behind S3-FIFO, the safest of all that were
-//!   measured, is left at once.
+//! - a floor: a policy that falls behind S3-FIFO, which nowhere collapsed, is left
+//!   at once.
 
 use std::collections::VecDeque;
 
@@ -25,6 +25,10 @@ use crate::what_if::{Standing, Standings};
 /// Who sets the floor.
 const REFUGE: PolicyKind = PolicyKind::S3Fifo;
 
+/// Whom to begin with while nothing is known: on average the best of all that
+/// were measured.
+const START: PolicyKind = PolicyKind::WTinyLfu;
+
 /// What an [`Autopilot`] is built with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Caution {
@@ -32,8 +36,8 @@ pub struct Caution {
     /// a change. Default 0.002.
     pub margin: f64,
     /// What a change costs, in hits per entry of the cache: so many must have
-    /// been lost by not having changed. Default 0.05: entries stay through a
-    /// change, so it costs little.
+    /// been lost by not having changed. Default 0.3: entries stay through a
+    /// change, but what the policy remembered of their use does not.
     pub cost_per_item: f64,
     /// In how many windows one after the other. Default 3.
     pub windows: u32,
@@ -55,7 +59,7 @@ impl Default for Caution {
     fn default() -> Self {
         Self {
             margin: 0.002,
-            cost_per_item: 0.05,
+            cost_per_item: 0.3,
             windows: 3,
             window_requests: 1000,
             window_per_item: 0.3,
@@ -123,9 +127,9 @@ impl Autopilot {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         let start = self.begin(standings).filter(|_| is_first);
         let (to, reason) = match start {
-            Some(refuge) => {
-                let title = REFUGE.title();
-                (refuge, format!("too little is known as yet; {title} is the safest to begin with"))
+            Some(start) => {
+                let title = START.title();
+                (start, format!("too little is known as yet; {title} is the best to begin with"))
             }
             None => {
                 let chosen = self.leave(standings).or_else(|| self.follow(requests, standings))?;
@@ -159,7 +163,7 @@ impl Autopilot {
     /// The change to make because the present policy is too far behind the
     /// refuge: to whoever is best.
     fn leave<'a>(&self, standings: &'a Standings) -> Option<(&'a Standing, String)> {
-        let refuge = refuge(standings)?;
+        let refuge = find(standings, REFUGE)?;
         if sure(refuge) <= self.caution.floor {
             return None;
         }
@@ -197,12 +201,14 @@ impl Autopilot {
         Some((leader, reason))
     }
 
-    /// The refuge's standing, if the present policy hasn't proved to be better.
+    /// Whom to begin with, unless the present policy is as safe or has proved
+    /// to be better.
     fn begin<'a>(&self, standings: &'a Standings) -> Option<&'a Standing> {
-        let refuge = refuge(standings)?;
+        let start = find(standings, START)?;
         let is_known = standings.requests >= self.caution.dwell_requests as f64;
-        let is_worse = is_known && refuge.gain + refuge.error < -self.caution.margin;
-        (standings.present != REFUGE && !is_worse).then_some(refuge)
+        let is_worse = is_known && start.gain + start.error < -self.caution.margin;
+        let is_safe = [START, REFUGE].contains(&standings.present);
+        (!is_safe && !is_worse).then_some(start)
     }
 }
 
@@ -224,8 +230,8 @@ fn by_sureness(a: &&Standing, b: &&Standing) -> std::cmp::Ordering {
     sure(a).total_cmp(&sure(b))
 }
 
-fn refuge(standings: &Standings) -> Option<&Standing> {
-    standings.policies.iter().find(|standing| standing.policy == REFUGE)
+fn find(standings: &Standings, policy: PolicyKind) -> Option<&Standing> {
+    standings.policies.iter().find(|standing| standing.policy == policy)
 }
 
 #[cfg(test)]

@@ -91,12 +91,15 @@ const RUNGS_EITHER_WAY: u32 = 4;
 /// Keys of which the offline bound remembers the last request: 7/8 of 2^14,
 /// so that its table has 2^14 places.
 const BOUND_KEYS: usize = 14_336;
-/// What a ghost takes per entry, on average over the policies: 55 to 70
-/// measured with a counting allocator, and some to spare.
-const BYTES_PER_ITEM: usize = 80;
+/// What a ghost takes beside its entries, on average over the policies: most
+/// of it are first pages of what W-TinyLFU and the S3-FIFOs remember of keys.
+const BYTES_PER_GHOST: usize = 36_000;
+/// What it takes per entry, with what its pages and tables have to spare.
+/// Both were measured with a counting allocator.
+const BYTES_PER_ITEM: usize = 48;
 /// The most entries of an average ghost: more would make estimates little
 /// better.
-const MOST_ITEMS: usize = 2048;
+const MOST_ITEMS: usize = 1792;
 /// Below this, what is small in a policy (a window, a queue of a tenth)
 /// vanishes.
 const LEAST_ITEMS: usize = 256;
@@ -131,7 +134,9 @@ impl WhatIf {
         let ladder = ladder(settings.capacity_bytes);
         let ghosts = ladder.len() * PolicyKind::ALL.len();
         let for_ghosts = settings.memory_bytes.saturating_sub(BOUND_BYTES);
-        let most_items = for_ghosts / (BYTES_PER_ITEM * ghosts.max(1));
+        // And those of a rung that is about to change its sample.
+        let per_ghost = for_ghosts / (ghosts + PolicyKind::ALL.len());
+        let most_items = per_ghost.saturating_sub(BYTES_PER_GHOST) / BYTES_PER_ITEM;
         let mut what_if = Self {
             settings,
             most_items: most_items.clamp(LEAST_ITEMS, MOST_ITEMS),
@@ -258,14 +263,15 @@ impl WhatIf {
         self.narrow_bound();
     }
 
-    /// What all ghosts, counts and tables take, in bytes, about.
+    /// What all ghosts, counts and tables take, in bytes, about: as much as
+    /// after the ghosts were full.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let tallies = |rung: &rung::Rung| {
             rung.tally.memory_bytes() + rung.recent.as_ref().map_or(0, Tally::memory_bytes)
         };
         let rungs = self.rungs.iter();
-        let rungs: usize = rungs.map(|r| r.all_items() * BYTES_PER_ITEM + tallies(r)).sum();
+        let rungs: usize = rungs.map(|rung| rung.memory_bytes() + tallies(rung)).sum();
         rungs + self.bound.memory_bytes() + self.pending.memory_bytes()
     }
 

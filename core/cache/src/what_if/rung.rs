@@ -6,8 +6,8 @@
 //! and is halved whenever it has become too large.
 
 use super::ageing::Ages;
-use super::group;
 use super::tally::{Read, Tally, Truth};
+use super::{BYTES_PER_GHOST, BYTES_PER_ITEM, group};
 use crate::{Ghost, Objective, PolicyKind};
 
 /// Weight and cost of a key.
@@ -88,9 +88,10 @@ impl Rung {
         items as f64 / self.ghosts.len() as f64
     }
 
-    /// Entries of all ghosts.
-    pub(super) fn all_items(&self) -> usize {
-        self.ghosts.iter().map(Ghost::items).sum()
+    /// What all ghosts take. What they took when they were full they keep.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let ghosts = self.ghosts.len() * if self.grows() { 2 } else { 1 };
+        ghosts * (BYTES_PER_GHOST + self.most_items * BYTES_PER_ITEM)
     }
 
     /// A read, first half: which policies hit. The weight, if one knows it.
@@ -261,7 +262,7 @@ impl Rung {
     }
 
     fn fit(&mut self) {
-        while self.all_items() > self.most_items * self.ghosts.len() && self.shift < 60 {
+        while self.items() > self.most_items as f64 && self.shift < 60 {
             self.lower(self.shift + 1);
         }
     }

@@ -14,8 +14,8 @@ pub struct Settings {
     /// Seed of the random policy. Default 0.
     pub seed: u64,
     /// The most that all ghosts and counts may take, in bytes. Default
-    /// 8 000 000. With less the estimates get less exact; 2 000 000 is the
-    /// least that makes sense.
+    /// 8 000 000. With less the estimates get less exact, and little is saved:
+    /// ghosts grow by pages, and the first ones of all take 6 000 000.
     pub memory_bytes: usize,
     /// After how many requests one counts half. Default 1 000 000; `None`
     /// never forgets.
