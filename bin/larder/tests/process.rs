@@ -136,7 +136,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_the_def
         line.expect("the cache is announced").trim().to_owned()
     };
     let file = Some("capacity = \"11MB\"\npolicy = \"sieve\"");
-    assert!(capacity(None, None, None).starts_with("256 MB, LRU"));
+    assert!(capacity(None, None, None).starts_with("256 MB, W-TinyLFU"));
     assert!(capacity(file, None, None).starts_with("11 MB, SIEVE"));
     assert!(capacity(file, Some("12MB"), None).starts_with("12 MB, SIEVE"));
     assert!(capacity(file, Some("12MB"), Some("13MB")).starts_with("13 MB, SIEVE"));

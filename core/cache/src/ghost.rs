@@ -4,7 +4,7 @@
 
 use hashbrown::HashTable;
 
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 use crate::policy::{AnyPolicy, Item, Policy, Slot};
 use crate::{Objective, PolicyKind};
 
@@ -44,7 +44,7 @@ pub struct Ghost {
     policy: AnyPolicy,
     objective: Objective,
     index: HashTable<Slot>,
-    places: Paged<Place>,
+    places: Paged<Place, SMALL>,
     free: Vec<Slot>,
     next: Slot,
     used_bytes: u64,

@@ -91,12 +91,12 @@ const RUNGS_EITHER_WAY: u32 = 4;
 /// Keys of which the offline bound remembers the last request: 7/8 of 2^14,
 /// so that its table has 2^14 places.
 const BOUND_KEYS: usize = 14_336;
-/// What a ghost takes beside its entries, on average over the policies: most
-/// of it are first pages of what W-TinyLFU and the S3-FIFOs remember of keys.
-const BYTES_PER_GHOST: usize = 36_000;
+/// What a ghost takes beside its entries, on average over the policies: first
+/// pages of what they remember.
+const BYTES_PER_GHOST: usize = 8_000;
 /// What it takes per entry, with what its pages and tables have to spare.
 /// Both were measured with a counting allocator.
-const BYTES_PER_ITEM: usize = 48;
+const BYTES_PER_ITEM: usize = 56;
 /// The most entries of an average ghost: more would make estimates little
 /// better.
 const MOST_ITEMS: usize = 1792;

@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::list::{Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// The queue by arrival or last round, and the uses since, up to the most that
 /// the bits can count to: three for two bits.
 pub(crate) struct Clock<const MOST_USES: u8 = 3> {
     links: Links,
     queue: Queue,
-    uses: Paged<AtomicU8>,
+    uses: Paged<AtomicU8, SMALL>,
 }
 
 impl<const MOST_USES: u8> Clock<MOST_USES> {

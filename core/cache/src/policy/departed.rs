@@ -18,7 +18,7 @@
 //! it is taken out: the more keep coming back, the further the last `most`
 //! reach. How far is worked out from a running mean, at most four times.
 
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// Keys of a bucket: one cache line.
 const KEYS: usize = 8;
@@ -52,7 +52,7 @@ struct Bucket([Key; KEYS]);
 /// The keys that left last.
 #[derive(Default)]
 pub(super) struct Departed {
-    table: Paged<Bucket>,
+    table: Paged<Bucket, SMALL>,
     /// Buckets in use: `size + split`.
     size: u32,
     split: u32,

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// By how much of a use's worth each newcomer ages the others.
 const HAIR: f64 = 1.0 / (1u64 << 30) as f64;
@@ -47,7 +47,7 @@ struct Rank {
 
 /// The entries by priority.
 pub(crate) struct Gdsf {
-    ranks: Paged<Rank>,
+    ranks: Paged<Rank, SMALL>,
     heap: Heap,
     level: f64,
     /// The most that uses have added to the level.

@@ -13,7 +13,7 @@
 //! is total and a model can follow it.
 
 use super::Slot;
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 const CHILDREN: u32 = 4;
 
@@ -47,8 +47,8 @@ pub(super) const BYTES_PER_SLOT: usize = size_of::<Node>() + size_of::<u32>();
 /// Slots, the least key first.
 #[derive(Default)]
 pub(super) struct Heap {
-    nodes: Paged<Node>,
-    places: Paged<u32>,
+    nodes: Paged<Node, SMALL>,
+    places: Paged<u32, SMALL>,
     len: u32,
 }
 

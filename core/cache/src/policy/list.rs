@@ -2,7 +2,7 @@
 //! policy's queues share one array of links, since a slot is in one at a time.
 
 use super::Slot;
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// No slot.
 pub(super) const NIL: Slot = Slot::MAX;
@@ -21,7 +21,7 @@ impl Default for Link {
 
 /// The links of all slots.
 #[derive(Default)]
-pub(super) struct Links(Paged<Link>);
+pub(super) struct Links(Paged<Link, SMALL>);
 
 /// What the links take per slot.
 pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// The stamp of an entry, and its place in the heap.
 pub(super) const BYTES_PER_ENTRY: usize = size_of::<AtomicU64>() + heap::BYTES_PER_SLOT;
@@ -21,7 +21,7 @@ pub(crate) struct Lru {
     /// The number of the last use so far. It doesn't run out: 64 bits count a
     /// billion uses per second for five centuries.
     clock: AtomicU64,
-    stamps: Paged<AtomicU64>,
+    stamps: Paged<AtomicU64, SMALL>,
     heap: Heap,
 }
 

@@ -9,13 +9,13 @@
 //! bias is below 2^-32 for a shard's count of entries.
 
 use super::{Item, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// The entries in any order, and where each stands in it.
 pub(crate) struct Random {
-    slots: Paged<Slot>,
+    slots: Paged<Slot, SMALL>,
     len: u32,
-    places: Paged<u32>,
+    places: Paged<u32, SMALL>,
     state: u64,
 }
 

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// How much the ghosts weighed, as a share of what is held.
 const GHOSTS: f64 = 0.9;
@@ -124,8 +124,8 @@ impl Mark {
 
 /// The two queues and the ghosts.
 pub(crate) struct Queues<W: Worth> {
-    records: Paged<Record<W::Cost>>,
-    marks: Paged<Mark>,
+    records: Paged<Record<W::Cost>, SMALL>,
+    marks: Paged<Mark, SMALL>,
     links: Links,
     small: Queue,
     main: Queue,

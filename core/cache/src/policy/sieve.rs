@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::list::{Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// The queue by arrival, the marks and the hand.
 pub(crate) struct Sieve {
     links: Links,
     queue: Queue,
-    visited: Paged<AtomicBool>,
+    visited: Paged<AtomicBool, SMALL>,
     /// Where the next search begins; `None` is the oldest.
     hand: Option<Slot>,
 }

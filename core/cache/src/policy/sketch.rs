@@ -16,7 +16,7 @@
 //!   nothing.
 //! - There is no doorkeeper: it would save memory that is 8 bytes per entry.
 
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// Counters of a key, each from its own row.
 const ROWS: usize = 4;
@@ -56,7 +56,7 @@ struct Block {
 
 /// How often keys were asked for of late.
 pub(super) struct Sketch {
-    table: Paged<Block>,
+    table: Paged<Block, SMALL>,
     /// Blocks in use: `size + split`.
     size: u32,
     split: u32,

@@ -35,7 +35,7 @@ use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::sketch::{self, Sketch};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::Paged;
+use crate::paged::{Paged, SMALL};
 
 /// The share of the main part that may be protected.
 const PROTECTED: f64 = 0.8;
@@ -116,8 +116,8 @@ impl Mark {
 
 /// The three queues, the sketch and the shadows.
 pub(crate) struct WTinyLfu {
-    records: Paged<Record>,
-    marks: Paged<Mark>,
+    records: Paged<Record, SMALL>,
+    marks: Paged<Mark, SMALL>,
     links: Links,
     queues: [Queue; 3],
     bytes: [u64; 3],

@@ -15,7 +15,7 @@ pub struct Settings {
     pub seed: u64,
     /// The most that all ghosts and counts may take, in bytes. Default
     /// 8 000 000. With less the estimates get less exact, and little is saved:
-    /// ghosts grow by pages, and the first ones of all take 6 000 000.
+    /// ghosts grow by pages, and the first ones of all take a million.
     pub memory_bytes: usize,
     /// After how many requests one counts half. Default 1 000 000; `None`
     /// never forgets.
