@@ -12,7 +12,14 @@ mod real {
     pub(crate) use std::thread;
     pub(crate) use std::thread_local;
 
+    use parking_lot::RwLockWriteGuard;
     pub(crate) use parking_lot::{Mutex, RwLock};
+
+    /// Lets go of a lock in favour of those who wait: else whoever takes it
+    /// again at once keeps them waiting, for up to a millisecond.
+    pub(crate) fn unlock_fair<T>(guard: RwLockWriteGuard<'_, T>) {
+        RwLockWriteGuard::unlock_fair(guard);
+    }
 }
 
 #[cfg(any(shuttle, miri))]
@@ -24,7 +31,8 @@ mod watched {
     #[cfg(not(shuttle))]
     use std as base;
 
-    use base::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+    pub(crate) use base::sync::RwLockWriteGuard;
+    use base::sync::{MutexGuard, RwLockReadGuard};
     pub(crate) use base::{sync::atomic, thread, thread_local};
 
     /// As parking_lot's: a panic under the lock doesn't matter to the next.
@@ -38,6 +46,11 @@ mod watched {
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
+    }
+
+    /// Whoever comes next comes by chance, or as the schedule has it.
+    pub(crate) fn unlock_fair<T>(guard: RwLockWriteGuard<'_, T>) {
+        drop(guard);
     }
 
     impl<T: Default> Default for Mutex<T> {

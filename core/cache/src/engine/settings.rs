@@ -7,6 +7,7 @@ use super::{Course, Engine, shard_seed};
 use crate::budget::{Amount, Bounds};
 use crate::paged::Paged;
 use crate::policy::Item;
+use crate::sync::unlock_fair;
 use crate::table::Entry;
 use crate::{Objective, PolicyKind, Weigh};
 
@@ -61,7 +62,7 @@ impl<V: Clone + Weigh> Engine<V> {
             loop {
                 let mut table = shard.table.write();
                 let former = table.move_on(STEP, |entry| item(course.objective, entry));
-                drop(table);
+                unlock_fair(table);
                 if former.is_break() {
                     break;
                 }
