@@ -2,6 +2,8 @@
 //! bump is a plain load and store in a line that no other thread writes; they
 //! are exact all the same. They never decide anything.
 
+#[cfg(not(shuttle))]
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::AtomicUsize;
@@ -114,6 +116,8 @@ impl Number {
 
 impl Drop for Number {
     fn drop(&mut self) {
+        #[cfg(not(shuttle))]
+        KNOWN.set(None);
         vacated().push(Reverse(self.0));
     }
 }
@@ -122,10 +126,33 @@ thread_local! {
     static NUMBER: Number = Number::take();
 }
 
+#[cfg(not(shuttle))]
+std::thread_local! {
+    /// A copy of the number, which unlike it has no destructor and so is read
+    /// without asking whether that has run.
+    static KNOWN: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
 /// This thread's number; none of the stripes' while the thread ends.
+#[cfg(not(shuttle))]
 #[inline]
 fn number() -> usize {
-    NUMBER.try_with(|number| number.0).unwrap_or(usize::MAX)
+    KNOWN.get().unwrap_or_else(|| {
+        let number = asked();
+        KNOWN.set(number);
+        number.unwrap_or(usize::MAX)
+    })
+}
+
+/// As there; all of an explored schedule's threads are one of the system's.
+#[cfg(shuttle)]
+fn number() -> usize {
+    asked().unwrap_or(usize::MAX)
+}
+
+#[cold]
+fn asked() -> Option<usize> {
+    NUMBER.try_with(|number| number.0).ok()
 }
 
 #[cfg(test)]
