@@ -19,7 +19,9 @@ use tokio::net::TcpListener;
 pub use config::Config;
 pub use error::Error;
 pub use larder_cache::Objective;
-pub use model::{InvalidObjective, MEGABYTE, Settings, machine_memory_bytes, objective_from_name};
+pub use model::{
+    InvalidObjective, MEGABYTE, Settings, machine_memory_bytes, megabytes, objective_from_name,
+};
 pub use service::Images;
 
 /// Opens the store and serves it on `listener` until `shutdown` is asked for.

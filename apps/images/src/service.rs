@@ -118,7 +118,7 @@ impl Images {
             seed: std::hash::RandomState::new().hash_one(0),
             ..larder_tier::Config::default()
         });
-        tier.reconfigure(settings.for_tier());
+        tier.reconfigure(settings);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let images = Self {
             shared: Arc::new(Shared {

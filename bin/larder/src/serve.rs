@@ -191,7 +191,7 @@ fn announcement(
         }
         lines.push(format!(
             "  cache       {} MB, {}{} (change it at /cache)",
-            settings.capacity_megabytes(),
+            larder_images::megabytes(settings.capacity_bytes),
             settings.policy.title(),
             if settings.autopilot { " under the autopilot" } else { "" }
         ));

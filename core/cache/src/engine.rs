@@ -287,8 +287,7 @@ impl<V: Clone + Weigh> Engine<V> {
 
     #[inline]
     fn read(&self, table: &Table<V>, hash: u64, key: &[u8]) -> Option<V> {
-        // The clone waits for the value's counter, so it is asked for at once.
-        let (slot, entry) = table.find_ahead(hash, key, Weigh::prefetch)?;
+        let (slot, entry) = table.find(hash, key)?;
         self.hit(table, hash, slot, entry);
         Some(entry.value.clone())
     }

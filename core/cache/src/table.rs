@@ -97,23 +97,7 @@ impl<V> Table<V> {
 
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<(Slot, &Entry<V>)> {
-        self.find_ahead(hash, key, |_| {})
-    }
-
-    /// As `find`; calls `ahead` with what may be the entry's value, before the
-    /// keys have been compared.
-    #[inline]
-    pub(crate) fn find_ahead(
-        &self,
-        hash: u64,
-        key: &[u8],
-        ahead: impl Fn(&V),
-    ) -> Option<(Slot, &Entry<V>)> {
-        self.index.find(hash, |slot| {
-            let entry = self.entry(slot);
-            ahead(&entry.value);
-            (*self.keys[slot] == *key).then_some((slot, entry))
-        })
+        self.index.find(hash, |slot| (*self.keys[slot] == *key).then(|| (slot, self.entry(slot))))
     }
 
     /// As `find`, after a look at the slot that was guessed.

@@ -1,6 +1,7 @@
 //! The settings of the cache that can be changed while it runs.
 
-use larder_cache::{Objective, PolicyKind};
+use larder_cache::Objective;
+pub use larder_tier::Settings;
 
 /// One MB of memory: 2^20 bytes, as memory is counted everywhere in Larder.
 pub const MEGABYTE: u64 = 1 << 20;
@@ -8,33 +9,6 @@ pub const MEGABYTE: u64 = 1 << 20;
 /// What the cache may be there to spare. Nothing tells what loading an image
 /// costs beyond its size, so that isn't among them.
 pub const OBJECTIVES: [Objective; 2] = [Objective::Objects, Objective::Bytes];
-
-/// How large the cache is and what goes when it is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Capacity in bytes.
-    pub capacity_bytes: u64,
-    /// Which entry goes when room is needed; under the autopilot, to begin
-    /// with.
-    pub policy: PolicyKind,
-    /// What the policy is to spare: objects or bytes.
-    pub objective: Objective,
-    /// Whether the policy is changed by what the what-if says.
-    pub autopilot: bool,
-}
-
-impl Settings {
-    /// The capacity in MB, as a person would write it.
-    pub fn capacity_megabytes(&self) -> String {
-        megabytes(self.capacity_bytes)
-    }
-
-    /// As the tier takes them.
-    pub(crate) fn for_tier(self) -> larder_tier::Settings {
-        let Self { capacity_bytes, policy, objective, autopilot } = self;
-        larder_tier::Settings { capacity_bytes, policy, objective, autopilot }
-    }
-}
 
 /// A size as a number of MB, as a person would write it.
 pub fn megabytes(bytes: u64) -> String {
@@ -123,13 +97,7 @@ mod tests {
     fn a_capacity_reads_as_it_was_written() {
         for text in ["256", "0.5", "1.25"] {
             let capacity_bytes = capacity_from_megabytes(text, u64::MAX).expect("is one");
-            let settings = Settings {
-                capacity_bytes,
-                policy: PolicyKind::Lru,
-                objective: Objective::Objects,
-                autopilot: false,
-            };
-            assert_eq!(settings.capacity_megabytes(), text);
+            assert_eq!(megabytes(capacity_bytes), text);
         }
     }
 

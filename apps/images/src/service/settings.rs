@@ -99,7 +99,7 @@ impl Images {
         let saving = self.shared.store.save_settings(saved, self.shared.clock.now());
         saving.await.map_err(|error| self.noted(error))?;
         *self.shared.settings.settings.lock() = settings;
-        self.shared.tier.reconfigure(settings.for_tier());
+        self.shared.tier.reconfigure(settings);
         Ok(())
     }
 

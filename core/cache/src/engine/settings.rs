@@ -1,8 +1,6 @@
 //! Changes of the settings while the cache is in use. Nobody ever waits for
 //! more than a step of one: a lock is let go after a few hundred entries.
 
-use std::mem;
-
 use super::{Course, Engine, shard_seed};
 use crate::budget::{Amount, Bounds};
 use crate::paged::Paged;
@@ -21,8 +19,7 @@ impl<V: Clone + Weigh> Engine<V> {
         // destructor may call `reconfigure` too.
         let mut victims = Vec::new();
         let gate = self.gate.lock();
-        let objective = self.course.read().objective;
-        self.steer(Course { policy, objective });
+        self.steer(|course| course.policy = policy);
         self.budget.limit(limit);
         // Credit given out under the old bounds isn't used under the new ones.
         for shard in &self.shards {
@@ -36,22 +33,24 @@ impl<V: Clone + Weigh> Engine<V> {
 
     pub(crate) fn switch(&self, policy: PolicyKind) {
         let _gate = self.gate.lock();
-        let objective = self.course.read().objective;
-        self.steer(Course { policy, objective });
+        self.steer(|course| course.policy = policy);
     }
 
     pub(crate) fn pursue(&self, objective: Objective) {
         let _gate = self.gate.lock();
-        let policy = self.course.read().policy;
-        self.steer(Course { policy, objective });
+        self.steer(|course| course.objective = objective);
     }
 
     /// Puts the policies on another course, shard by shard. The caller holds
     /// the gate.
-    fn steer(&self, course: Course) {
-        if mem::replace(&mut *self.course.write(), course) == course {
+    fn steer(&self, change: impl FnOnce(&mut Course)) {
+        let before = *self.course.read();
+        let mut course = before;
+        change(&mut course);
+        if course == before {
             return;
         }
+        *self.course.write() = course;
         for (number, shard) in self.shards.iter().enumerate() {
             // Both are built before the lock: pages for a million entries take
             // longer than anybody should wait.

@@ -15,7 +15,8 @@ use super::visit::{Posted, Visit, go_to};
 use super::what_if::{self, WhatIfView};
 use crate::error::Error;
 use crate::model::{
-    OBJECTIVES, Settings, capacity_from_megabytes, machine_memory_bytes, objective_from_name,
+    OBJECTIVES, Settings, capacity_from_megabytes, machine_memory_bytes, megabytes,
+    objective_from_name,
 };
 
 #[derive(Template)]
@@ -73,7 +74,7 @@ impl CachePage {
         let of = objective_from_name(visit.fields.get("of")).unwrap_or(settings.objective);
         Self {
             frame: visit.frame("Cache", Tab::Cache),
-            capacity: settings.capacity_megabytes(),
+            capacity: megabytes(settings.capacity_bytes),
             capacity_problem: None,
             policy_problem: None,
             objective_problem: None,
@@ -101,7 +102,8 @@ pub(super) async fn page(State(pages): State<Pages>, visit: Visit) -> Result<Res
 
 /// Settings in a few words.
 fn in_words(settings: &Settings) -> String {
-    let mut words = format!("{} MB, {}", settings.capacity_megabytes(), settings.policy.title());
+    let mut words =
+        format!("{} MB, {}", megabytes(settings.capacity_bytes), settings.policy.title());
     if settings.objective != Objective::default() {
         words.push_str(&format!(", for {}", settings.objective));
     }
