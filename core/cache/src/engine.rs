@@ -25,7 +25,7 @@ use crate::sync::{Mutex, RwLock};
 use crate::table::{Entry, Table};
 use crate::tally::{Reads, Tally};
 use crate::what_if::{Event, Totals};
-use crate::{Config, Objective, PolicyKind, Stats, Weigh};
+use crate::{Config, OVERHEAD_BYTES, Objective, PolicyKind, Stats, Weigh};
 
 pub(crate) use room::Stored;
 
@@ -66,15 +66,16 @@ pub(crate) struct Engine<V> {
 impl<V> Engine<V> {
     pub(crate) fn new(config: Config) -> Self {
         let count = config.shards.clamp(1, MOST_SHARDS).next_power_of_two();
+        let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
         let shard = |number| Shard {
             table: RwLock::new(Table::new(
                 config.policy,
                 config.objective,
                 shard_seed(config.seed, number),
+                room(limit, count),
             )),
             weight: AtomicU64::new(0),
         };
-        let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
         Self {
             shards: (0..count).map(shard).collect(),
             budget: Budget::new(limit, count),
@@ -147,7 +148,8 @@ impl<V> Engine<V> {
             // Read under the lock: `reconfigure` names the new policy before
             // it takes the locks, so it comes to every shard it must change.
             let Course { policy, objective } = *self.course.read();
-            let fresh = Table::new(policy, objective, shard_seed(self.seed, number));
+            let seed = shard_seed(self.seed, number);
+            let fresh = Table::new(policy, objective, seed, self.room());
             let old = mem::replace(&mut *table, fresh);
             table.writes = old.writes;
             table.writes.invalidations += old.used.items;
@@ -174,6 +176,10 @@ impl<V> Engine<V> {
         let spare = table.held.beyond(table.used + credit);
         table.held -= spare;
         self.budget.give_back(spare);
+    }
+
+    fn room(&self) -> usize {
+        room(self.budget.promise(), self.shards.len())
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -293,7 +299,7 @@ impl<V: Clone + Weigh> Engine<V> {
     }
 
     /// What a hit leaves behind, but for the count.
-    #[inline]
+    #[inline(always)]
     fn hit(&self, table: &Table<V>, hash: u64, slot: Slot, entry: &Entry<V>) {
         table.hit(slot);
         let weight = Some(entry.weight);
@@ -320,6 +326,15 @@ fn void<V>(table: &mut Table<V>, hash: u64, key: &[u8]) -> Option<Arc<Flight<V>>
     let flight = table.ground(hash, key);
     table.writes.leases_voided += u64::from(flight.is_some());
     flight
+}
+
+/// The entries that a shard sets address space aside for: its share of as many
+/// of the lightest as there is room for, and an eighth more, as hashes don't
+/// fall evenly.
+fn room(limit: Bounds, shards: usize) -> usize {
+    let most = (limit.bytes / OVERHEAD_BYTES).min(limit.items.unwrap_or(u64::MAX));
+    let share = (most / shards as u64).saturating_mul(9) / 8;
+    share.min(u64::from(Slot::MAX)) as usize
 }
 
 /// Shards must not make the same random choices.

@@ -60,7 +60,7 @@ impl Ghost {
     pub fn new(kind: PolicyKind, objective: Objective, capacity_bytes: u64, seed: u64) -> Self {
         Self {
             kind,
-            policy: kind.build(seed),
+            policy: kind.build(seed, 0),
             objective,
             index: HashTable::new(),
             places: Paged::default(),
@@ -197,7 +197,7 @@ impl Ghost {
     /// Changes the policy and keeps the entries, coldest first, as
     /// [`Cache::reconfigure`](crate::Cache::reconfigure) does.
     pub fn switch(&mut self, kind: PolicyKind) {
-        let mut policy = kind.build(self.seed);
+        let mut policy = kind.build(self.seed, 0);
         while let Some(slot) = self.policy.evict() {
             let Place { hash, weight, .. } = self.places[slot];
             // What loading it costs isn't kept: as much as an equal weight.

@@ -2,25 +2,25 @@
 //! bucket at a time, so that no lock is ever held while everything is hashed
 //! anew. It never sees keys: the caller compares.
 //!
-//! A bucket is one cache line: twelve one-byte tags and twelve slots. What
-//! doesn't fit goes to overflow buckets behind it. Growth is linear hashing:
+//! A bucket is one cache line: twelve one-byte tags and twelve slots, and all
+//! tags are compared at once. What doesn't fit goes to overflow buckets behind
+//! it. Growth is linear hashing:
 //! Litwin, "Linear hashing: a new tool for file and table addressing", VLDB
 //! 1980. It never shrinks.
 
 use crate::paged::Paged;
 use crate::policy::Slot;
-use crate::prefetch::prefetch;
+use crate::processor::{equal_bytes, prefetch};
 
 const WAYS: usize = 12;
 
 /// Entries per bucket from which on another bucket is added. More would need
-/// more overflow buckets; fewer would need more of the processor's cache, which
-/// measured as the dearer of the two.
-const MOST_PER_BUCKET: usize = 10;
+/// more overflow buckets, fewer more of the processor's cache.
+const MOST_PER_BUCKET: usize = 9;
 
 /// What an entry takes here: its share of a bucket, and of the overflow
-/// buckets, of which there are at most two for every five buckets.
-pub(crate) const BYTES_PER_ENTRY: usize = (size_of::<Bucket>() * 7).div_ceil(MOST_PER_BUCKET * 5);
+/// buckets, of which there is at most one for every four buckets.
+pub(crate) const BYTES_PER_ENTRY: usize = (size_of::<Bucket>() * 5).div_ceil(MOST_PER_BUCKET * 4);
 
 const NONE: u32 = u32::MAX;
 
@@ -34,36 +34,21 @@ struct Bucket {
     next: u32,
 }
 
+impl Bucket {
+    const VACANT: Self = Self { tags: [0; WAYS], slots: [0; WAYS], next: NONE };
+}
+
 impl Default for Bucket {
     fn default() -> Self {
-        Self { tags: [0; WAYS], slots: [0; WAYS], next: NONE }
+        Self::VACANT
     }
 }
 
 impl Bucket {
-    /// The places with this tag among the first eight and among the others, as
-    /// the high bits of bytes.
-    #[inline]
-    fn matches(&self, tag: u8) -> [u64; 2] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        let first = equal_bytes(u64::from_le_bytes([a, b, c, d, e, f, g, h]), tag);
-        let others = equal_bytes(u64::from_le_bytes([i, j, k, l, 0, 0, 0, 0]), tag);
-        [first, others & 0xffff_ffff]
-    }
-
-    /// The slots with this tag.
-    #[inline]
-    fn slots_with(&self, tag: u8) -> impl Iterator<Item = Slot> {
-        let [mut first, mut others] = self.matches(tag);
-        std::iter::from_fn(move || {
-            let (matches, base) = if first != 0 { (&mut first, 0) } else { (&mut others, 8) };
-            if *matches == 0 {
-                return None;
-            }
-            let place = base + matches.trailing_zeros() as usize / 8;
-            *matches &= *matches - 1;
-            Some(self.slots[place])
-        })
+    /// The places with this tag, as bits.
+    #[inline(always)]
+    fn matches(&self, tag: u8) -> u32 {
+        equal_bytes(&self.tags, tag)
     }
 
     fn vacant(&self) -> Option<usize> {
@@ -75,12 +60,34 @@ impl Bucket {
     }
 }
 
-/// The bytes of a word that equal one, as their high bits.
-fn equal_bytes(word: u64, byte: u8) -> u64 {
-    let differences = word ^ u64::from_le_bytes([byte; 8]);
-    // Bytes of 0 keep their high bit clear, whatever stands beside them.
-    let low = u64::from_le_bytes([0x7f; 8]);
-    !(((differences & low) + low) | differences | low)
+/// What a table without buckets is looked up in.
+static EMPTY: Bucket = Bucket::VACANT;
+
+/// The slots that a hash may have.
+pub(crate) struct Candidates<'a> {
+    index: &'a Index,
+    tag: u8,
+    bucket: &'a Bucket,
+    /// The places of `bucket` that are yet to be given.
+    matches: u32,
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = Slot;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Slot> {
+        while self.matches == 0 {
+            if self.bucket.next == NONE {
+                return None;
+            }
+            self.bucket = &self.index.overflow[self.bucket.next];
+            self.matches = self.bucket.matches(self.tag);
+        }
+        let place = self.matches.trailing_zeros() as usize;
+        self.matches &= self.matches - 1;
+        Some(self.bucket.slots[place])
+    }
 }
 
 /// Where a bucket is.
@@ -91,7 +98,6 @@ enum At {
 }
 
 /// The table.
-#[derive(Default)]
 pub(crate) struct Index {
     homes: Paged<Bucket>,
     overflow: Paged<Bucket>,
@@ -112,6 +118,20 @@ fn tag(hash: u64) -> u8 {
 }
 
 impl Index {
+    /// An empty one for so many slots, or more.
+    pub(crate) fn with_room(room: usize) -> Self {
+        let homes = room.div_ceil(MOST_PER_BUCKET);
+        Self {
+            homes: Paged::with_room(homes),
+            overflow: Paged::with_room(homes / 4),
+            spare: Vec::new(),
+            overflow_len: 0,
+            buckets: 0,
+            mask: 0,
+            len: 0,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -136,23 +156,17 @@ impl Index {
         }
     }
 
-    /// What `is_it` says of the first slot with this hash's tag that it knows.
+    /// The slots that a hash may have: few others share its tag.
     #[inline(always)]
-    pub(crate) fn find<T>(&self, hash: u64, is_it: impl Fn(Slot) -> Option<T>) -> Option<T> {
-        if self.buckets == 0 {
-            return None;
-        }
+    pub(crate) fn candidates(&self, hash: u64) -> Candidates<'_> {
         let tag = tag(hash);
-        let mut bucket = &self.homes[self.home(hash as u32)];
-        loop {
-            if let Some(found) = bucket.slots_with(tag).find_map(&is_it) {
-                return Some(found);
-            }
-            if bucket.next == NONE {
-                return None;
-            }
-            bucket = &self.overflow[bucket.next];
-        }
+        let (bucket, matches) = if self.buckets == 0 {
+            (&EMPTY, 0)
+        } else {
+            let bucket = &self.homes[self.home(hash as u32)];
+            (bucket, bucket.matches(tag))
+        };
+        Candidates { index: self, tag, bucket, matches }
     }
 
     /// Begins to bring the home bucket of a hash into the processor's cache.
@@ -161,16 +175,6 @@ impl Index {
         if self.buckets > 0 {
             prefetch(&self.homes[self.home(hash as u32)]);
         }
-    }
-
-    /// The first slot in the home bucket that may be the one, for a look ahead.
-    #[inline]
-    pub(crate) fn guess(&self, hash: u64) -> Option<Slot> {
-        if self.buckets == 0 {
-            return None;
-        }
-        let bucket = &self.homes[self.home(hash as u32)];
-        bucket.slots_with(tag(hash)).next()
     }
 
     /// Puts in a slot that isn't there. `hash_of` tells the low 32 bits of the
@@ -299,7 +303,7 @@ mod tests {
     fn check(index: &Index, held: &BTreeMap<Slot, u64>) {
         assert_eq!(index.len(), held.len());
         for (&slot, &hash) in held {
-            assert_eq!(index.find(hash, |found| (found == slot).then_some(())), Some(()));
+            assert!(index.candidates(hash).any(|found| found == slot));
         }
         let mut places = 0;
         let mut in_chains = 0;
@@ -331,22 +335,21 @@ mod tests {
             slots: std::array::from_fn(|place| place as Slot),
             next: NONE,
         };
-        let places = |tag| bucket.slots_with(tag).collect::<Vec<Slot>>();
-        assert_eq!(places(1), [0, 4, 11]);
-        assert_eq!(places(255), [2]);
-        assert_eq!(places(128), [7]);
-        assert_eq!(places(3), []);
+        assert_eq!(bucket.matches(1), 1 << 0 | 1 << 4 | 1 << 11);
+        assert_eq!(bucket.matches(255), 1 << 2);
+        assert_eq!(bucket.matches(128), 1 << 7);
+        assert_eq!(bucket.matches(3), 0);
     }
 
     #[test]
     fn it_finds_everything_while_it_grows_and_empties() {
-        let mut index = Index::default();
+        let mut index = Index::with_room(100);
         let mut held = BTreeMap::new();
         for slot in 0..SLOTS {
             index.insert(mixed(slot), slot, |slot| mixed(slot) as u32);
             held.insert(slot, mixed(slot));
             let overflow = index.overflow_len as usize - index.spare.len();
-            let most = index.buckets as usize * 2 / 5 + 8;
+            let most = index.buckets as usize / 4 + 8;
             assert!(overflow <= most, "{overflow} overflow buckets behind {}", index.buckets);
         }
         check(&index, &held);
@@ -364,7 +367,7 @@ mod tests {
         #[test]
         fn chains_hold_what_was_put_in(steps in prop::collection::vec((any::<bool>(), 0..200u32), 0..600)) {
             let poor = |slot: Slot| mixed(slot % 3);
-            let mut index = Index::default();
+            let mut index = Index::with_room(100);
             let mut held = BTreeMap::new();
             for (comes, slot) in steps {
                 if comes && !held.contains_key(&slot) {

@@ -43,6 +43,32 @@ impl Deref for Key {
     }
 }
 
+impl Key {
+    /// Whether this is that key. Those of eight to sixteen bytes are compared
+    /// as two words that may overlap, which a call would take longer than.
+    #[inline(always)]
+    pub(crate) fn is(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Short { len, bytes } if usize::from(*len) == key.len() => {
+                match (key.first_chunk::<8>(), key.last_chunk::<8>(), key.len()) {
+                    (Some(first), Some(last), 8..=16) => {
+                        let end = key.len() - 8;
+                        bytes[..8] == *first && bytes[end..end + 8] == *last
+                    }
+                    _ => is_prefix(key, bytes),
+                }
+            }
+            Self::Short { .. } => false,
+            Self::Long(held) => **held == *key,
+        }
+    }
+}
+
+#[inline(never)]
+fn is_prefix(key: &[u8], bytes: &[u8; IN_PLACE]) -> bool {
+    bytes.starts_with(key)
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.escape_ascii())
@@ -57,8 +83,16 @@ mod tests {
     fn keys_of_all_lengths_come_back() {
         assert_eq!(size_of::<Key>(), 24);
         let bytes: Vec<u8> = (0..=255).collect();
-        for len in [0, 1, IN_PLACE - 1, IN_PLACE, IN_PLACE + 1, 256] {
-            assert_eq!(*Key::from(&bytes[..len]), bytes[..len]);
+        for len in (0..=IN_PLACE + 1).chain([255]) {
+            let key = Key::from(&bytes[..len]);
+            assert_eq!(*key, bytes[..len]);
+            assert!(key.is(&bytes[..len]));
+            assert!(!key.is(&bytes[..len + 1]) && (len == 0 || !key.is(&bytes[..len - 1])));
+            for wrong in 0..len {
+                let mut other = bytes[..len].to_vec();
+                other[wrong] ^= 1;
+                assert!(!key.is(&other), "byte {wrong} of {len}");
+            }
         }
     }
 }

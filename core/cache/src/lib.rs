@@ -41,7 +41,7 @@ mod lease;
 mod objective;
 mod paged;
 mod policy;
-mod prefetch;
+mod processor;
 mod sampler;
 mod stats;
 mod sync;

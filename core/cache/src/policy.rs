@@ -128,9 +128,10 @@ macro_rules! policies {
             }
 
             /// A policy of this kind without entries; the seed is for those
-            /// that leave anything to chance.
-            pub(crate) fn build(self, seed: u64) -> AnyPolicy {
-                match self { $(Self::$kind => AnyPolicy::$kind(<$type>::new(seed)),)* }
+            /// that leave anything to chance. Space is set aside for `room`
+            /// slots.
+            pub(crate) fn build(self, seed: u64, room: usize) -> AnyPolicy {
+                match self { $(Self::$kind => AnyPolicy::$kind(<$type>::new(seed, room)),)* }
             }
         }
 
@@ -145,7 +146,7 @@ macro_rules! policies {
                 match self { $(Self::$kind(policy) => policy.insert(slot, item),)* }
             }
 
-            #[inline]
+            #[inline(always)]
             fn hit(&self, slot: Slot) {
                 match self { $(Self::$kind(policy) => policy.hit(slot),)* }
             }

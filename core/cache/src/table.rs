@@ -14,7 +14,7 @@ use crate::index::{self, Index};
 use crate::key::Key;
 use crate::paged::Paged;
 use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
-use crate::prefetch::prefetch;
+use crate::processor::prefetch;
 use crate::stats::Writes;
 use crate::weigh::{OVERHEAD_BYTES, Weigh};
 
@@ -74,14 +74,15 @@ pub(crate) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    pub(crate) fn new(kind: PolicyKind, objective: Objective, seed: u64) -> Self {
+    /// An empty one, for so many entries or more.
+    pub(crate) fn new(kind: PolicyKind, objective: Objective, seed: u64, room: usize) -> Self {
         Self {
-            index: Index::default(),
-            entries: Paged::default(),
-            keys: Paged::default(),
+            index: Index::with_room(room),
+            entries: Paged::with_room(room),
+            keys: Paged::with_room(room),
             free: Vec::new(),
             slots: 0,
-            policy: kind.build(seed),
+            policy: kind.build(seed, room),
             objective,
             former: None,
             flights: HashTable::new(),
@@ -95,9 +96,14 @@ impl<V> Table<V> {
         self.index.len()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<(Slot, &Entry<V>)> {
-        self.index.find(hash, |slot| (*self.keys[slot] == *key).then(|| (slot, self.entry(slot))))
+        for slot in self.index.candidates(hash) {
+            if self.keys[slot].is(key) {
+                return Some((slot, self.entry(slot)));
+            }
+        }
+        None
     }
 
     /// As `find`, after a look at the slot that was guessed.
@@ -109,7 +115,7 @@ impl<V> Table<V> {
         key: &[u8],
     ) -> Option<(Slot, &Entry<V>)> {
         match guess {
-            Some(slot) if *self.keys[slot] == *key => Some((slot, self.entry(slot))),
+            Some(slot) if self.keys[slot].is(key) => Some((slot, self.entry(slot))),
             _ => self.find(hash, key),
         }
     }
@@ -122,19 +128,19 @@ impl<V> Table<V> {
     /// there is on its way.
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> Option<Slot> {
-        let slot = self.index.guess(hash)?;
+        let slot = self.index.candidates(hash).next()?;
         prefetch(&self.entries[slot]);
         prefetch(&self.keys[slot]);
         Some(slot)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn entry(&self, slot: Slot) -> &Entry<V> {
         self.entries[slot].as_ref().expect("index and policy name only occupied slots")
     }
 
     /// Tells the policy that an entry was used.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hit(&self, slot: Slot) {
         match &self.former {
             Some(former) if !former.moved[slot] => former.policy.hit(slot),

@@ -94,6 +94,9 @@ impl Tally {
     }
 }
 
+/// No thread's number; whoever has none yet, or none any more, shares counters.
+const UNKNOWN: usize = usize::MAX;
+
 /// A number that no other living thread has. The lowest free one is given
 /// out; a thread that takes it over sees what the one before it counted,
 /// because it went through the lock after it.
@@ -117,7 +120,7 @@ impl Number {
 impl Drop for Number {
     fn drop(&mut self) {
         #[cfg(not(shuttle))]
-        KNOWN.set(None);
+        KNOWN.set(UNKNOWN);
         vacated().push(Reverse(self.0));
     }
 }
@@ -130,29 +133,29 @@ thread_local! {
 std::thread_local! {
     /// A copy of the number, which unlike it has no destructor and so is read
     /// without asking whether that has run.
-    static KNOWN: Cell<Option<usize>> = const { Cell::new(None) };
+    static KNOWN: Cell<usize> = const { Cell::new(UNKNOWN) };
 }
 
 /// This thread's number; none of the stripes' while the thread ends.
 #[cfg(not(shuttle))]
 #[inline]
 fn number() -> usize {
-    KNOWN.get().unwrap_or_else(|| {
-        let number = asked();
-        KNOWN.set(number);
-        number.unwrap_or(usize::MAX)
-    })
+    let known = KNOWN.get();
+    if known == UNKNOWN { asked() } else { known }
 }
 
 /// As there; all of an explored schedule's threads are one of the system's.
 #[cfg(shuttle)]
 fn number() -> usize {
-    asked().unwrap_or(usize::MAX)
+    asked()
 }
 
 #[cold]
-fn asked() -> Option<usize> {
-    NUMBER.try_with(|number| number.0).ok()
+fn asked() -> usize {
+    let number = NUMBER.try_with(|number| number.0).unwrap_or(UNKNOWN);
+    #[cfg(not(shuttle))]
+    KNOWN.set(number);
+    number
 }
 
 #[cfg(test)]

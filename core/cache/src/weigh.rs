@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::policy;
-use crate::prefetch::prefetch;
+use crate::processor::prefetch;
 use crate::table;
 
 /// A value that knows its size.

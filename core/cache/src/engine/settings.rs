@@ -54,7 +54,7 @@ impl<V: Clone + Weigh> Engine<V> {
         for (number, shard) in self.shards.iter().enumerate() {
             // Both are built before the lock: pages for a million entries take
             // longer than anybody should wait.
-            let policy = course.policy.build(shard_seed(self.seed, number));
+            let policy = course.policy.build(shard_seed(self.seed, number), self.room());
             let mut moved = Paged::default();
             moved.reach(shard.table.read().slots);
             shard.table.write().switch(policy, course.objective, moved);

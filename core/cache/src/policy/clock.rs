@@ -25,8 +25,12 @@ pub(crate) struct Clock<const MOST_USES: u8 = 3> {
 }
 
 impl<const MOST_USES: u8> Clock<MOST_USES> {
-    pub(super) fn new(_seed: u64) -> Self {
-        Self { links: Links::default(), queue: Queue::default(), uses: Paged::default() }
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
+        Self {
+            links: Links::with_room(room),
+            queue: Queue::default(),
+            uses: Paged::with_room(room),
+        }
     }
 }
 
@@ -38,6 +42,7 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
+    #[inline(always)]
     fn hit(&self, slot: Slot) {
         let uses = &self.uses[slot];
         let count = uses.load(Ordering::Relaxed);

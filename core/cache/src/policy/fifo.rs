@@ -13,8 +13,8 @@ pub(crate) struct Fifo {
 }
 
 impl Fifo {
-    pub(super) fn new(_seed: u64) -> Self {
-        Self { links: Links::default(), queue: Queue::default() }
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
+        Self { links: Links::with_room(room), queue: Queue::default() }
     }
 }
 
@@ -23,6 +23,7 @@ impl Policy for Fifo {
         self.queue.push(&mut self.links, slot);
     }
 
+    #[inline(always)]
     fn hit(&self, _slot: Slot) {}
 
     fn remove(&mut self, slot: Slot) {

@@ -55,8 +55,8 @@ pub(crate) struct Gdsf {
 }
 
 impl Gdsf {
-    pub(super) fn new(_seed: u64) -> Self {
-        Self { ranks: Paged::default(), heap: Heap::default(), level: 0.0, most_added: 0.0 }
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
+        Self { ranks: Paged::with_room(room), heap: Heap::with_room(room), level: 0.0, most_added: 0.0 }
     }
 
     fn priority(&self, density: f32, uses: u32) -> u64 {
@@ -92,6 +92,7 @@ impl Policy for Gdsf {
     }
 
     /// Two hits at once may count as one: worth it for plain stores.
+    #[inline(always)]
     fn hit(&self, slot: Slot) {
         let Rank { priority, density, uses } = &self.ranks[slot];
         let count = uses.load(Ordering::Relaxed).saturating_add(1);
@@ -139,7 +140,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_level_that_is_too_high_is_taken_off_everything() {
         let item = |weight| Item { weight, cost: 1, fingerprint: 0 };
-        let mut policy = Gdsf::new(0);
+        let mut policy = Gdsf::new(0, 0);
         policy.insert(1, item(1));
         // Each takes the level up by one use.
         for round in 0..1 << 20 {

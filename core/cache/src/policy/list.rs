@@ -20,13 +20,17 @@ impl Default for Link {
 }
 
 /// The links of all slots.
-#[derive(Default)]
 pub(super) struct Links(Paged<Link, SMALL>);
 
 /// What the links take per slot.
 pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();
 
 impl Links {
+    /// Those of so many slots to come, or more.
+    pub(super) fn with_room(room: usize) -> Self {
+        Self(Paged::with_room(room))
+    }
+
     /// The slot that joined its queue right after this one.
     pub(super) fn newer(&self, slot: Slot) -> Option<Slot> {
         some(self.0[slot].newer)

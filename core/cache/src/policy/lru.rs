@@ -26,8 +26,8 @@ pub(crate) struct Lru {
 }
 
 impl Lru {
-    pub(super) fn new(_seed: u64) -> Self {
-        Self { clock: AtomicU64::new(0), stamps: Paged::default(), heap: Heap::default() }
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
+        Self { clock: AtomicU64::new(0), stamps: Paged::with_room(room), heap: Heap::with_room(room) }
     }
 }
 
@@ -42,6 +42,7 @@ impl Policy for Lru {
 
     /// Two hits at once on one entry may leave the older of their stamps: no
     /// order between them was ever promised.
+    #[inline(always)]
     fn hit(&self, slot: Slot) {
         let stamp = &self.stamps[slot];
         // The newest can't get newer; a hot key is spared the writes.

@@ -20,8 +20,8 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { slots: Paged::default(), len: 0, places: Paged::default(), state: seed }
+    pub(super) fn new(seed: u64, room: usize) -> Self {
+        Self { slots: Paged::with_room(room), len: 0, places: Paged::with_room(room), state: seed }
     }
 
     fn next(&mut self) -> u64 {
@@ -42,6 +42,7 @@ impl Policy for Random {
         self.len += 1;
     }
 
+    #[inline(always)]
     fn hit(&self, _slot: Slot) {}
 
     fn remove(&mut self, slot: Slot) {

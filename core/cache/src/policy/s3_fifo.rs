@@ -138,11 +138,11 @@ pub(crate) struct Queues<W: Worth> {
 }
 
 impl<W: Worth> Queues<W> {
-    pub(super) fn new(_seed: u64) -> Self {
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
         Self {
-            records: Paged::default(),
-            marks: Paged::default(),
-            links: Links::default(),
+            records: Paged::with_room(room),
+            marks: Paged::with_room(room),
+            links: Links::with_room(room),
             small: Queue::default(),
             main: Queue::default(),
             small_bytes: 0,
@@ -224,6 +224,7 @@ impl<W: Worth> Policy for Queues<W> {
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
+    #[inline(always)]
     fn hit(&self, slot: Slot) {
         let mark = &self.marks[slot].0;
         let seen = mark.load(Ordering::Relaxed);

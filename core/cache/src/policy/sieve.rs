@@ -21,11 +21,11 @@ pub(crate) struct Sieve {
 }
 
 impl Sieve {
-    pub(super) fn new(_seed: u64) -> Self {
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
         Self {
-            links: Links::default(),
+            links: Links::with_room(room),
             queue: Queue::default(),
-            visited: Paged::default(),
+            visited: Paged::with_room(room),
             hand: None,
         }
     }
@@ -38,6 +38,7 @@ impl Policy for Sieve {
         self.queue.push(&mut self.links, slot);
     }
 
+    #[inline(always)]
     fn hit(&self, slot: Slot) {
         self.visited[slot].store(true, Ordering::Relaxed);
     }

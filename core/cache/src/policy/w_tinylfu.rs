@@ -133,11 +133,11 @@ pub(crate) struct WTinyLfu {
 }
 
 impl WTinyLfu {
-    pub(super) fn new(_seed: u64) -> Self {
+    pub(super) fn new(_seed: u64, room: usize) -> Self {
         Self {
-            records: Paged::default(),
-            marks: Paged::default(),
-            links: Links::default(),
+            records: Paged::with_room(room),
+            marks: Paged::with_room(room),
+            links: Links::with_room(room),
             queues: Default::default(),
             bytes: [0; 3],
             sketch: Sketch::default(),
@@ -326,6 +326,7 @@ impl Policy for WTinyLfu {
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
+    #[inline(always)]
     fn hit(&self, slot: Slot) {
         let mark = &self.marks[slot].0;
         let seen = mark.load(Ordering::Relaxed);
