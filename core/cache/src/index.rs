@@ -51,12 +51,18 @@ impl Bucket {
         equal_bytes(&self.tags, tag)
     }
 
-    fn vacant(&self) -> Option<usize> {
-        self.tags.iter().position(|&tag| tag == 0)
+    /// Places taken: the first ones.
+    fn len(&self) -> usize {
+        (self.matches(0) | 1 << WAYS).trailing_zeros() as usize
     }
 
-    fn last(&self) -> Option<usize> {
-        self.tags.iter().rposition(|&tag| tag != 0)
+    /// The place of a slot. All are compared: a loop that ends early ends where
+    /// the processor can't predict.
+    fn place(&self, slot: Slot) -> Option<usize> {
+        let equal = self.slots.map(|held| u32::from(held == slot));
+        let bits = equal.iter().rev().fold(0, |bits, bit| bits << 1 | bit);
+        let bits = bits & ((1 << self.len()) - 1);
+        (bits != 0).then(|| bits.trailing_zeros() as usize)
     }
 }
 
@@ -196,8 +202,7 @@ impl Index {
         let mut at = At::Home(self.home(hash));
         let place = loop {
             let bucket = self.bucket(at);
-            let places = bucket.tags.iter().zip(&bucket.slots);
-            match places.clone().position(|(&tag, &held)| tag != 0 && held == slot) {
+            match bucket.place(slot) {
                 Some(place) => break place,
                 None => at = At::Overflow(bucket.next),
             }
@@ -210,7 +215,8 @@ impl Index {
             last = At::Overflow(self.bucket(last).next);
         }
         let bucket = self.bucket_mut(last);
-        let end = bucket.last().expect("no bucket at the end of a chain is empty");
+        // No bucket at the end of a chain is empty.
+        let end = bucket.len() - 1;
         let moved = (bucket.tags[end], bucket.slots[end]);
         bucket.tags[end] = 0;
         let is_empty = end == 0;
@@ -241,7 +247,8 @@ impl Index {
     fn put(&mut self, mut at: At, tag: u8, slot: Slot) {
         loop {
             let bucket = self.bucket_mut(at);
-            if let Some(place) = bucket.vacant() {
+            let place = bucket.len();
+            if place < WAYS {
                 (bucket.tags[place], bucket.slots[place]) = (tag, slot);
                 return;
             }
@@ -310,11 +317,11 @@ mod tests {
         for number in 0..index.buckets {
             let mut bucket = &index.homes[number];
             while bucket.next != NONE {
-                assert_eq!(bucket.vacant(), None, "a hole before the end of a chain");
+                assert_eq!(bucket.len(), WAYS, "a hole before the end of a chain");
                 places += WAYS;
                 bucket = &index.overflow[bucket.next];
                 in_chains += 1;
-                assert!(bucket.last().is_some(), "an empty bucket in a chain");
+                assert!(bucket.len() > 0, "an empty bucket in a chain");
             }
             places += bucket.tags.iter().filter(|&&tag| tag != 0).count();
         }

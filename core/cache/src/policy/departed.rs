@@ -49,6 +49,13 @@ struct Key {
 #[repr(align(64))]
 struct Bucket([Key; KEYS]);
 
+/// How many keys of a bucket count, and its place free or departed the longest.
+struct Oldest {
+    counting: u32,
+    age: u32,
+    place: usize,
+}
+
 /// The keys that left last.
 #[derive(Default)]
 pub(super) struct Departed {
@@ -107,31 +114,35 @@ impl Departed {
     }
 
     fn find(&self, fingerprint: u32) -> Option<(u32, usize)> {
-        let is_it = |key: &Key| key.number != 0 && key.fingerprint == fingerprint;
-        self.choices(fingerprint).into_iter().find_map(|bucket| {
-            let place = self.table[bucket].0.iter().position(is_it)?;
-            Some((bucket, place))
-        })
+        let is_it = |key: &Key| key.fingerprint == fingerprint && key.number != 0;
+        let [first, second] = self.choices(fingerprint);
+        let place = |bucket: u32| self.table[bucket].0.iter().position(is_it);
+        match place(first) {
+            Some(found) => Some((first, found)),
+            None => place(second).map(|found| (second, found)),
+        }
     }
 
     /// The place for a new key: of the two buckets the one with more room,
     /// and in it the place free or departed the longest.
     fn room(&self, fingerprint: u32) -> (u32, usize) {
         let [first, second] = self.choices(fingerprint);
-        let count =
-            |bucket: u32| self.table[bucket].0.iter().filter(|&&key| self.counts(key)).count();
-        let (ours, theirs) = (count(first), count(second));
-        let places = |bucket: u32| (0..KEYS).map(move |place| (bucket, place));
-        let age = |&(bucket, place): &(u32, usize)| match self.table[bucket].0[place] {
-            Key { number: 0, .. } => u32::MAX,
-            key => self.age(key),
-        };
-        let oldest = if ours == theirs {
-            places(first).chain(places(second)).max_by_key(age)
-        } else {
-            places(if ours < theirs { first } else { second }).max_by_key(age)
-        };
-        oldest.expect("a bucket has places")
+        let (ours, theirs) = (self.oldest(first), self.oldest(second));
+        let is_second = theirs.counting < ours.counting
+            || theirs.counting == ours.counting && theirs.age >= ours.age;
+        if is_second { (second, theirs.place) } else { (first, ours.place) }
+    }
+
+    fn oldest(&self, bucket: u32) -> Oldest {
+        let mut oldest = Oldest { counting: 0, age: 0, place: 0 };
+        for (place, &key) in self.table[bucket].0.iter().enumerate() {
+            let age = if key.number == 0 { u32::MAX } else { self.age(key) };
+            oldest.counting += u32::from(self.counts(key));
+            if age >= oldest.age {
+                (oldest.age, oldest.place) = (age, place);
+            }
+        }
+        oldest
     }
 
     /// Splits buckets while they are too few, but no more than two at a time:
