@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 
+use crate::biased::{Biased, Place, Read, Write};
 use crate::budget::{Amount, Bounds, Budget};
 use crate::flight::Flight;
 use crate::lease::{Lease, Lookup, Waiter};
@@ -24,6 +25,7 @@ use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, RwLock};
 use crate::table::{Entry, Table};
 use crate::tally::{Reads, Tally};
+use crate::threads::PerThread;
 use crate::what_if::{Event, Totals};
 use crate::{Config, OVERHEAD_BYTES, Objective, PolicyKind, Stats, Weigh};
 
@@ -36,7 +38,7 @@ const MOST_SHARDS: usize = 64;
 /// cache line (or the pair of lines that processors fetch together).
 #[repr(align(128))]
 pub(crate) struct Shard<V> {
-    pub(crate) table: RwLock<Table<V>>,
+    pub(crate) table: Biased<Table<V>>,
     /// What the entries weigh, to be read without the lock.
     weight: AtomicU64,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Engine<V> {
     pub(crate) budget: Budget,
     hasher: FixedState,
     tally: Tally,
+    /// Where threads say which shard they read.
+    places: PerThread<Place>,
     pub(crate) sampler: Sampler,
     seed: u64,
     course: RwLock<Course>,
@@ -67,13 +71,12 @@ impl<V> Engine<V> {
     pub(crate) fn new(config: Config) -> Self {
         let count = config.shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
+        let table = |number| {
+            let seed = shard_seed(config.seed, number);
+            Table::new(config.policy, config.objective, seed, room(limit, count))
+        };
         let shard = |number| Shard {
-            table: RwLock::new(Table::new(
-                config.policy,
-                config.objective,
-                shard_seed(config.seed, number),
-                room(limit, count),
-            )),
+            table: Biased::new(number, table(number)),
             weight: AtomicU64::new(0),
         };
         Self {
@@ -81,6 +84,7 @@ impl<V> Engine<V> {
             budget: Budget::new(limit, count),
             hasher: FixedState::with_seed(config.seed),
             tally: Tally::default(),
+            places: PerThread::default(),
             sampler: Sampler::default(),
             seed: config.seed,
             course: RwLock::new(Course { policy: config.policy, objective: config.objective }),
@@ -108,15 +112,26 @@ impl<V> Engine<V> {
         &self.shards[self.home(hash)]
     }
 
+    /// A shard's contents, to be read.
+    #[inline(always)]
+    pub(crate) fn look<'a>(&'a self, shard: &'a Shard<V>) -> Read<'a, Table<V>> {
+        shard.table.read(self.places.mine())
+    }
+
+    /// A shard's contents, to be changed.
+    pub(crate) fn edit<'a>(&'a self, shard: &'a Shard<V>) -> Write<'a, Table<V>> {
+        shard.table.write(self.places.iter())
+    }
+
     /// True if this flight's lease is good.
     pub(crate) fn holds(&self, flight: &Arc<Flight<V>>) -> bool {
-        self.shard(flight.hash).table.read().holds(flight)
+        self.look(self.shard(flight.hash)).holds(flight)
     }
 
     /// Takes a flight down at the wish of its own lease; false if something
     /// else had already. A newer flight for the key is left alone.
     pub(crate) fn detach(&self, flight: &Arc<Flight<V>>) -> bool {
-        let mut table = self.shard(flight.hash).table.write();
+        let mut table = self.edit(self.shard(flight.hash));
         let good = table.holds(flight);
         if good {
             table.ground(flight.hash, &flight.key);
@@ -127,7 +142,7 @@ impl<V> Engine<V> {
     pub(crate) fn invalidate(&self, key: &[u8]) -> bool {
         let hash = self.hash(key);
         let shard = self.shard(hash);
-        let mut table = shard.table.write();
+        let mut table = self.edit(shard);
         let slot = table.slot(hash, key);
         let removed = slot.map(|slot| table.take(slot));
         self.sampler.record(hash, |hash| Event::Remove { hash });
@@ -144,7 +159,7 @@ impl<V> Engine<V> {
     pub(crate) fn clear(&self) {
         self.sampler.record_for_all(Event::Clear);
         for (number, shard) in self.shards.iter().enumerate() {
-            let mut table = shard.table.write();
+            let mut table = self.edit(shard);
             // Read under the lock: `reconfigure` names the new policy before
             // it takes the locks, so it comes to every shard it must change.
             let Course { policy, objective } = *self.course.read();
@@ -197,7 +212,7 @@ impl<V> Engine<V> {
 
     pub(crate) fn stats(&self) -> Stats {
         // One moment: nobody can write to any shard.
-        let tables: Vec<_> = self.shards.iter().map(|shard| shard.table.read()).collect();
+        let tables: Vec<_> = self.shards.iter().map(|shard| self.look(shard)).collect();
         let promise = self.budget.promise();
         let sum = |part: fn(&Table<V>) -> u64| tables.iter().map(|table| part(table)).sum();
         let Reads { hits, misses, loads, waits } = self.tally.reads();
@@ -233,7 +248,7 @@ impl<V> Engine<V> {
     pub(crate) fn keys(&self) -> Vec<Box<[u8]>> {
         let mut keys = Vec::new();
         for shard in &self.shards {
-            let table = shard.table.read();
+            let table = self.look(shard);
             keys.extend(table.iter().map(|(_, key, _)| Box::from(key)));
         }
         keys
@@ -243,7 +258,7 @@ impl<V> Engine<V> {
 impl<V: Clone + Weigh> Engine<V> {
     pub(crate) fn get(&self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
-        let value = self.read(&self.shard(hash).table.read(), hash, key);
+        let value = self.read(&self.look(self.shard(hash)), hash, key);
         match value {
             Some(_) => self.tally.hits(1),
             None => self.missed(hash),
@@ -253,7 +268,7 @@ impl<V: Clone + Weigh> Engine<V> {
 
     pub(crate) fn peek(&self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
-        let table = self.shard(hash).table.read();
+        let table = self.look(self.shard(hash));
         let (_, entry) = table.find(hash, key)?;
         Some(entry.value.clone())
     }
@@ -277,11 +292,11 @@ impl<V: Clone + Weigh> Engine<V> {
 
     fn answer(self: &Arc<Self>, hash: u64, key: &[u8]) -> Lookup<V> {
         let shard = self.shard(hash);
-        if let Some(found) = self.find_or_wait(&shard.table.read(), hash, key) {
+        if let Some(found) = self.find_or_wait(&self.look(shard), hash, key) {
             return found;
         }
         let flight = Arc::new(Flight::new(hash, key));
-        let mut table = shard.table.write();
+        let mut table = self.edit(shard);
         // Between the two locks somebody may have filled or started to.
         if let Some(found) = self.find_or_wait(&table, hash, key) {
             return found;

@@ -29,6 +29,7 @@
 //! ```
 
 mod autopilot;
+mod biased;
 mod budget;
 mod cache;
 mod config;
@@ -47,6 +48,7 @@ mod stats;
 mod sync;
 mod table;
 mod tally;
+mod threads;
 mod validate;
 mod weigh;
 pub mod what_if;

@@ -12,8 +12,7 @@ mod real {
     pub(crate) use std::thread;
     pub(crate) use std::thread_local;
 
-    use parking_lot::RwLockWriteGuard;
-    pub(crate) use parking_lot::{Mutex, RwLock};
+    pub(crate) use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
     /// Lets go of a lock in favour of those who wait: else whoever takes it
     /// again at once keeps them waiting, for up to a millisecond.
@@ -31,8 +30,8 @@ mod watched {
     #[cfg(not(shuttle))]
     use std as base;
 
-    pub(crate) use base::sync::RwLockWriteGuard;
-    use base::sync::{MutexGuard, RwLockReadGuard};
+    use base::sync::MutexGuard;
+    pub(crate) use base::sync::{RwLockReadGuard, RwLockWriteGuard};
     pub(crate) use base::{sync::atomic, thread, thread_local};
 
     /// As parking_lot's: a panic under the lock doesn't matter to the next.

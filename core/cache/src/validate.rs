@@ -12,7 +12,7 @@ impl<V: Clone + Weigh> Engine<V> {
     /// be held against the budget while others are at work. That can't lock
     /// up: nobody who holds a shard's lock waits for another shard's.
     pub(crate) fn validate(&self) {
-        let tables: Vec<_> = self.shards.iter().map(|shard| shard.table.read()).collect();
+        let tables: Vec<_> = self.shards.iter().map(|shard| self.look(shard)).collect();
         let mut bytes = 0;
         let mut items = 0;
         let mut shards_hold = Amount::default();

@@ -6,6 +6,7 @@ use std::array;
 
 use super::Engine;
 use crate::Weigh;
+use crate::biased::{Claim, Place};
 use crate::policy::Slot;
 use crate::table::{Entry, Table};
 
@@ -52,12 +53,19 @@ impl<V: Clone + Weigh> Engine<V> {
 
     /// Looks up at most [`BATCH`] keys, at least one, and visits them in order
     /// with what was found, or else the key's hash.
-    fn look_up(&self, keys: &[&[u8]], mut visit: impl FnMut(usize, Result<Found<'_, V>, u64>)) {
+    fn look_up(&self, keys: &[&[u8]], visit: impl FnMut(usize, Result<Found<'_, V>, u64>)) {
         let mut hashes = [0; BATCH];
         let mut needed = 0u64;
         for (hash, key) in hashes.iter_mut().zip(keys) {
             *hash = self.hash(key);
             needed |= 1 << self.home(*hash);
+        }
+        let hashes = &hashes[..keys.len()];
+        // At best one word keeps writers out of all shards.
+        if let Some(claim) = self.places.mine().and_then(Place::claim)
+            && let Some(homes) = self.under(&claim, hashes)
+        {
+            return self.look_up_in(homes, hashes, keys, visit);
         }
         // In the order of their numbers, and all before the first is let go:
         // two batches that locked as they went could wait for each other.
@@ -67,16 +75,39 @@ impl<V: Clone + Weigh> Engine<V> {
             if rest == 0 {
                 break;
             }
-            *table = Some(self.shards[rest.trailing_zeros() as usize].table.read());
+            *table = Some(self.look(&self.shards[rest.trailing_zeros() as usize]));
             rest &= rest - 1;
         }
-        let hashes = &hashes[..keys.len()];
         // The tables key by key: only those of the keys there are get used.
         let first = tables[0].as_deref().expect("a batch has a key, and its shard was locked");
         let mut homes = [first; BATCH];
         for (home, &hash) in homes.iter_mut().zip(hashes) {
             let before = needed & ((1 << self.home(hash)) - 1);
             *home = tables[before.count_ones() as usize].as_deref().unwrap_or(first);
+        }
+        self.look_up_in(homes, hashes, keys, visit);
+    }
+
+    /// The tables of the hashes, if a claim keeps writers out of them all.
+    fn under<'a>(&'a self, claim: &'a Claim<'_>, hashes: &[u64]) -> Option<[&'a Table<V>; BATCH]> {
+        let table = |hash: u64| self.shard(hash).table.under(claim);
+        let mut homes = [table(*hashes.first()?)?; BATCH];
+        for (home, &hash) in homes.iter_mut().zip(hashes) {
+            *home = table(hash)?;
+        }
+        Some(homes)
+    }
+
+    /// As `look_up`, in the tables of the keys.
+    #[inline(always)]
+    fn look_up_in(
+        &self,
+        homes: [&Table<V>; BATCH],
+        hashes: &[u64],
+        keys: &[&[u8]],
+        mut visit: impl FnMut(usize, Result<Found<'_, V>, u64>),
+    ) {
+        for (home, &hash) in homes.iter().zip(hashes) {
             home.index.prefetch(hash);
         }
         let mut guesses = [None; BATCH];

@@ -45,7 +45,7 @@ impl<V> Engine<V> {
                 if Some(number) == home || shard.weight.load(Ordering::Relaxed) < least {
                     continue;
                 }
-                let mut table = shard.table.write();
+                let mut table = self.edit(shard);
                 let victim = evict(&mut table, None);
                 // Credit too: it is room that nobody uses.
                 self.release(&mut table, Amount::default());
@@ -160,7 +160,7 @@ impl<V: Clone + Weigh> Engine<V> {
         let mut victims = Victims { first: None, more: Vec::new() };
         let mut others_are_empty = false;
         loop {
-            let mut guard = shard.table.write();
+            let mut guard = self.edit(shard);
             let table = &mut *guard;
             if flight.is_some_and(|flight| !table.holds(flight)) {
                 return Stored::Voided;
@@ -257,7 +257,7 @@ mod tests {
 
     fn held(engine: &Engine<Vec<u8>>) -> Vec<usize> {
         let shards = engine.shards.iter();
-        shards.map(|shard| shard.table.read().len()).collect()
+        shards.map(|shard| engine.look(shard).len()).collect()
     }
 
     #[test]

@@ -5,7 +5,6 @@ use super::{Course, Engine, shard_seed};
 use crate::budget::{Amount, Bounds};
 use crate::paged::Paged;
 use crate::policy::Item;
-use crate::sync::unlock_fair;
 use crate::table::Entry;
 use crate::{Objective, PolicyKind, Weigh};
 
@@ -23,7 +22,7 @@ impl<V: Clone + Weigh> Engine<V> {
         self.budget.limit(limit);
         // Credit given out under the old bounds isn't used under the new ones.
         for shard in &self.shards {
-            self.release(&mut shard.table.write(), Amount::default());
+            self.release(&mut self.edit(shard), Amount::default());
         }
         while self.budget.is_over() {
             victims.extend(self.evict_elsewhere(None));
@@ -56,12 +55,12 @@ impl<V: Clone + Weigh> Engine<V> {
             // longer than anybody should wait.
             let policy = course.policy.build(shard_seed(self.seed, number), self.room());
             let mut moved = Paged::default();
-            moved.reach(shard.table.read().slots);
-            shard.table.write().switch(policy, course.objective, moved);
+            moved.reach(self.look(shard).slots);
+            self.edit(shard).switch(policy, course.objective, moved);
             loop {
-                let mut table = shard.table.write();
+                let mut table = self.edit(shard);
                 let former = table.move_on(STEP, |entry| item(course.objective, entry));
-                unlock_fair(table);
+                table.unlock_fair();
                 if former.is_break() {
                     break;
                 }

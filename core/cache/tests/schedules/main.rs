@@ -11,6 +11,7 @@
 #![cfg(shuttle)]
 
 mod leases;
+mod readers;
 mod room;
 mod settings;
 
