@@ -249,7 +249,7 @@ impl<V> Engine<V> {
         let mut keys = Vec::new();
         for shard in &self.shards {
             let table = self.look(shard);
-            keys.extend(table.iter().map(|(_, key, _)| Box::from(key)));
+            keys.extend(table.iter().map(|(_, entry)| Box::from(&*entry.key)));
         }
         keys
     }

@@ -77,6 +77,9 @@ pub(crate) trait Policy: Send + Sync {
     /// stores of what belongs to the entry, and for exact LRU one clock.
     fn hit(&self, slot: Slot);
 
+    /// Begins to bring nearer what a hit will touch.
+    fn prefetch(&self, _slot: Slot) {}
+
     /// The entry goes because the caller says so: no sign of low worth.
     fn remove(&mut self, slot: Slot);
 
@@ -149,6 +152,11 @@ macro_rules! policies {
             #[inline(always)]
             fn hit(&self, slot: Slot) {
                 match self { $(Self::$kind(policy) => policy.hit(slot),)* }
+            }
+
+            #[inline(always)]
+            fn prefetch(&self, slot: Slot) {
+                match self { $(Self::$kind(policy) => policy.prefetch(slot),)* }
             }
 
             fn remove(&mut self, slot: Slot) {

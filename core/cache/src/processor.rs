@@ -10,15 +10,28 @@ use std::arch::x86_64::{
 /// Begins to bring the cache line at the start of `place` nearer.
 #[inline(always)]
 pub(crate) fn prefetch<T: ?Sized>(place: &T) {
+    prefetch_at(std::ptr::from_ref(place).cast());
+}
+
+/// As `prefetch`, for what may lie across two lines.
+#[inline(always)]
+pub(crate) fn prefetch_all<T>(place: &T) {
+    let first = std::ptr::from_ref(place).cast::<i8>();
+    prefetch_at(first);
+    prefetch_at(first.wrapping_add(size_of::<T>().saturating_sub(1)));
+}
+
+#[inline(always)]
+fn prefetch_at(address: *const i8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[allow(unsafe_code, reason = "the intrinsic is unsafe for its target feature only")]
     // SAFETY: every x86_64 processor has SSE. The instruction reads nothing that
-    // the program could see and can't fault; the address is a live reference's.
+    // the program could see and can't fault, whatever the address.
     unsafe {
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(place).cast());
+        _mm_prefetch::<_MM_HINT_T0>(address);
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = place;
+    let _ = address;
 }
 
 /// Which of the bytes equal one, as bits, the first byte's lowest.

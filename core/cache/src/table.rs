@@ -14,15 +14,13 @@ use crate::index::{self, Index};
 use crate::key::Key;
 use crate::paged::Paged;
 use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
-use crate::processor::prefetch;
+use crate::processor::prefetch_all;
 use crate::stats::Writes;
 use crate::weigh::{OVERHEAD_BYTES, Weigh};
 
 /// What an entry costs here beside its key: its slot with a value handle of
 /// two words, as an `Arc` of a slice has it, and its place in the index.
-pub(crate) const BYTES_PER_ENTRY: usize = size_of::<Option<Entry<Arc<[u8]>>>>() + size_of::<Key>()
-    - SHORT_KEY_BYTES
-    + index::BYTES_PER_ENTRY;
+pub(crate) const BYTES_PER_ENTRY: usize = size_of::<Option<Entry<Arc<[u8]>>>>() - SHORT_KEY_BYTES + index::BYTES_PER_ENTRY;
 
 /// The key that fits into the slot, which is weighed by itself.
 const SHORT_KEY_BYTES: usize = 16;
@@ -33,12 +31,12 @@ pub(crate) fn weight_of<V: Weigh>(key: &[u8], value: &V) -> Option<u32> {
     weight.checked_add(OVERHEAD_BYTES)?.try_into().ok()
 }
 
-/// An entry but for its key: what a hit needs, and as little as possible, so
-/// that more of them fit into the processor's caches.
+/// An entry.
 pub(crate) struct Entry<V> {
     /// The low half of the key's hash.
     pub(crate) hash: u32,
     pub(crate) weight: u32,
+    pub(crate) key: Key,
     pub(crate) value: V,
 }
 
@@ -56,9 +54,6 @@ pub(crate) struct Former {
 pub(crate) struct Table<V> {
     pub(crate) index: Index,
     entries: Paged<Option<Entry<V>>>,
-    /// The keys of the entries, by slot: apart from them, so that both are on
-    /// their way from memory at the same time.
-    keys: Paged<Key>,
     pub(crate) free: Vec<Slot>,
     /// Slots that ever had an entry.
     pub(crate) slots: Slot,
@@ -79,7 +74,6 @@ impl<V> Table<V> {
         Self {
             index: Index::with_room(room),
             entries: Paged::with_room(room),
-            keys: Paged::with_room(room),
             free: Vec::new(),
             slots: 0,
             policy: kind.build(seed, room),
@@ -99,8 +93,9 @@ impl<V> Table<V> {
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<(Slot, &Entry<V>)> {
         for slot in self.index.candidates(hash) {
-            if self.keys[slot].is(key) {
-                return Some((slot, self.entry(slot)));
+            let entry = self.entry(slot);
+            if entry.key.is(key) {
+                return Some((slot, entry));
             }
         }
         None
@@ -114,10 +109,8 @@ impl<V> Table<V> {
         hash: u64,
         key: &[u8],
     ) -> Option<(Slot, &Entry<V>)> {
-        match guess {
-            Some(slot) if self.keys[slot].is(key) => Some((slot, self.entry(slot))),
-            _ => self.find(hash, key),
-        }
+        let found = guess.map(|slot| (slot, self.entry(slot)));
+        found.filter(|(_, entry)| entry.key.is(key)).or_else(|| self.find(hash, key))
     }
 
     pub(crate) fn slot(&self, hash: u64, key: &[u8]) -> Option<Slot> {
@@ -129,8 +122,11 @@ impl<V> Table<V> {
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> Option<Slot> {
         let slot = self.index.candidates(hash).next()?;
-        prefetch(&self.entries[slot]);
-        prefetch(&self.keys[slot]);
+        prefetch_all(&self.entries[slot]);
+        // The former policy's notes aren't worth a look.
+        if self.former.is_none() {
+            self.policy.prefetch(slot);
+        }
         Some(slot)
     }
 
@@ -149,12 +145,11 @@ impl<V> Table<V> {
     }
 
     /// Puts in an entry whose key isn't there.
-    pub(crate) fn add(&mut self, hash: u64, key: &[u8], entry: Entry<V>, item: Item) {
+    pub(crate) fn add(&mut self, hash: u64, entry: Entry<V>, item: Item) {
         let slot = self.free.pop().unwrap_or_else(|| {
             let slot = self.slots;
             assert!(slot < Slot::MAX, "a shard never has 2^32 entries: they weigh too much");
             self.entries.reach(slot);
-            self.keys.reach(slot);
             self.slots += 1;
             slot
         });
@@ -163,7 +158,6 @@ impl<V> Table<V> {
         let hash_of = |slot| entries[slot].as_ref().map_or(0, |entry: &Entry<V>| entry.hash);
         self.index.insert(hash, slot, hash_of);
         self.entries[slot] = Some(entry);
-        self.keys[slot] = key.into();
         self.rank(slot, item);
     }
 
@@ -209,10 +203,7 @@ impl<V> Table<V> {
 
     /// Takes a slot out that the policy has given up.
     pub(crate) fn vacate(&mut self, slot: Slot) -> Entry<V> {
-        // Two lines that nobody has looked at for long: both are asked for.
-        prefetch(&self.keys[slot]);
         let entry = self.entries[slot].take().expect("index and policy name only occupied slots");
-        self.keys[slot] = Key::default();
         self.index.remove(entry.hash, slot);
         self.used -= Amount::one(entry.weight.into());
         self.free.push(slot);
@@ -254,9 +245,8 @@ impl<V> Table<V> {
     }
 
     /// All entries and their slots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &[u8], &Entry<V>)> {
-        let entry = |slot| Some((slot, &*self.keys[slot], self.entries[slot].as_ref()?));
-        (0..self.slots).filter_map(entry)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry<V>)> {
+        (0..self.slots).filter_map(|slot| Some((slot, self.entries[slot].as_ref()?)))
     }
 
     /// All slots that are ranked, in any order: for the recount in tests.

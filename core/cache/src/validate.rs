@@ -34,7 +34,8 @@ impl<V: Clone + Weigh> Engine<V> {
     fn validate_shard(&self, number: usize, table: &Table<V>) -> u64 {
         let mut occupied = Vec::new();
         let mut bytes = 0;
-        for (slot, own, entry) in table.iter() {
+        for (slot, entry) in table.iter() {
+            let own = &*entry.key;
             let key = own.escape_ascii();
             let hash = self.hash(own);
             assert_eq!(entry.hash, hash as u32, "hash kept for {key}");

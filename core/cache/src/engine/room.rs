@@ -199,8 +199,8 @@ impl<V: Clone + Weigh> Engine<V> {
                     let old = if let Some(slot) = slot {
                         Some(table.replace(slot, value, item))
                     } else {
-                        let entry = Entry { hash: hash as u32, weight, value };
-                        table.add(hash, key, entry, item);
+                        let entry = Entry { hash: hash as u32, weight, key: key.into(), value };
+                        table.add(hash, entry, item);
                         None
                     };
                     (Stored::Installed, old)

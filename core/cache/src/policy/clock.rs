@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::list::{Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::{Paged, SMALL};
+use crate::processor::prefetch;
 
 /// The queue by arrival or last round, and the uses since, up to the most that
 /// the bits can count to: three for two bits.
@@ -49,6 +50,10 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
         if count < MOST_USES {
             uses.store(count + 1, Ordering::Relaxed);
         }
+    }
+
+    fn prefetch(&self, slot: Slot) {
+        prefetch(&self.uses[slot]);
     }
 
     fn remove(&mut self, slot: Slot) {

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
 use crate::paged::{Paged, SMALL};
+use crate::processor::prefetch;
 
 /// By how much of a use's worth each newcomer ages the others.
 const HAIR: f64 = 1.0 / (1u64 << 30) as f64;
@@ -98,6 +99,10 @@ impl Policy for Gdsf {
         let count = uses.load(Ordering::Relaxed).saturating_add(1);
         uses.store(count, Ordering::Relaxed);
         priority.store(self.priority(*density, count), Ordering::Relaxed);
+    }
+
+    fn prefetch(&self, slot: Slot) {
+        prefetch(&self.ranks[slot]);
     }
 
     fn remove(&mut self, slot: Slot) {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
 use crate::paged::{Paged, SMALL};
+use crate::processor::prefetch;
 
 /// The stamp of an entry, and its place in the heap.
 pub(super) const BYTES_PER_ENTRY: usize = size_of::<AtomicU64>() + heap::BYTES_PER_SLOT;
@@ -50,6 +51,10 @@ impl Policy for Lru {
             let now = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
             stamp.store(now, Ordering::Relaxed);
         }
+    }
+
+    fn prefetch(&self, slot: Slot) {
+        prefetch(&self.stamps[slot]);
     }
 
     fn remove(&mut self, slot: Slot) {

@@ -26,6 +26,7 @@ use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::{Paged, SMALL};
+use crate::processor::prefetch;
 
 /// How much the ghosts weighed, as a share of what is held.
 const GHOSTS: f64 = 0.9;
@@ -231,6 +232,10 @@ impl<W: Worth> Policy for Queues<W> {
         if seen & !IN_MAIN < W::MOST_USES {
             mark.store(seen + 1, Ordering::Relaxed);
         }
+    }
+
+    fn prefetch(&self, slot: Slot) {
+        prefetch(&self.marks[slot]);
     }
 
     fn remove(&mut self, slot: Slot) {

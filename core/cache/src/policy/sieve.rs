@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::list::{Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::{Paged, SMALL};
+use crate::processor::prefetch;
 
 /// The queue by arrival, the marks and the hand.
 pub(crate) struct Sieve {
@@ -41,6 +42,10 @@ impl Policy for Sieve {
     #[inline(always)]
     fn hit(&self, slot: Slot) {
         self.visited[slot].store(true, Ordering::Relaxed);
+    }
+
+    fn prefetch(&self, slot: Slot) {
+        prefetch(&self.visited[slot]);
     }
 
     fn remove(&mut self, slot: Slot) {

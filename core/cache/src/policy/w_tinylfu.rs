@@ -36,6 +36,7 @@ use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::sketch::{self, Sketch};
 use super::{Item, MOST_PASSED, Policy, Slot};
 use crate::paged::{Paged, SMALL};
+use crate::processor::prefetch;
 
 /// The share of the main part that may be protected.
 const PROTECTED: f64 = 0.8;
@@ -333,6 +334,10 @@ impl Policy for WTinyLfu {
         if seen & MOST_USES < MOST_USES {
             mark.store(seen + 1, Ordering::Relaxed);
         }
+    }
+
+    fn prefetch(&self, slot: Slot) {
+        prefetch(&self.marks[slot]);
     }
 
     fn remove(&mut self, slot: Slot) {
