@@ -107,6 +107,10 @@ struct Level {
 }
 
 impl Level {
+    fn rest(&self) -> Amount {
+        self.limit.amount().beyond(self.held)
+    }
+
     /// Lowers the promise to the limit as soon as it can be kept.
     fn settle(&mut self) {
         let limit = self.limit.amount();
@@ -132,6 +136,7 @@ pub(crate) struct Budget {
     mean_bytes: AtomicU64,
     limit: Copies,
     most_credit: Copies,
+    rest: Copies,
 }
 
 /// An amount to be read without the lock.
@@ -163,6 +168,7 @@ impl Budget {
             mean_bytes: AtomicU64::new(0),
             limit: Copies::default(),
             most_credit: Copies::default(),
+            rest: Copies::default(),
         };
         budget.limit(limit);
         budget
@@ -196,9 +202,12 @@ impl Budget {
     /// Takes what is needed, and credit if there is plenty; `None` if what is
     /// needed isn't there. The answer is what was taken.
     pub(crate) fn take(&self, need: Amount) -> Option<Amount> {
+        // A full cache has no rest, and everybody asks it for some.
+        if !self.rest.load().covers(need) {
+            return None;
+        }
         let mut level = self.level.lock();
-        let limit = level.limit.amount();
-        let rest = limit.beyond(level.held);
+        let rest = level.rest();
         // More may be held than a lowered limit; it isn't asked for again.
         let fits = |amount: Amount| {
             (amount.bytes == 0 || rest.bytes >= amount.bytes)
@@ -228,6 +237,7 @@ impl Budget {
         let mut level = self.level.lock();
         level.limit = limit;
         level.settle();
+        self.publish(&level);
         let limit = limit.amount();
         self.limit.store(limit);
         let share = |limit: u64, least: u64, most: u64| {
@@ -248,6 +258,7 @@ impl Budget {
 
     fn publish(&self, level: &Level) {
         self.mean_bytes.store(level.held.bytes / self.shards, Ordering::Relaxed);
+        self.rest.store(level.rest());
     }
 }
 

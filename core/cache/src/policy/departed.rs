@@ -85,7 +85,7 @@ impl Departed {
         }
         self.grow();
         self.last = self.last.wrapping_add(1).max(1);
-        let (bucket, place) = self.find(fingerprint).unwrap_or_else(|| self.room(fingerprint));
+        let (bucket, place) = self.room(fingerprint);
         self.table[bucket].0[place] = Key { fingerprint, number: self.last };
     }
 
