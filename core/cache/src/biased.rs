@@ -210,3 +210,60 @@ impl<T> DerefMut for Write<'_, T> {
         unsafe { &mut *self.lock.value.get() }
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::threads::PerThread;
+
+    #[test]
+    fn readers_see_what_a_writer_left_and_nothing_between() {
+        let (readers, rounds) = if cfg!(miri) { (2, 200) } else { (3, 20_000) };
+        let lock = Biased::new(0, [0u64; 2]);
+        let places = PerThread::<Place>::default();
+        thread::scope(|scope| {
+            for _ in 0..readers {
+                scope.spawn(|| {
+                    let mut last = 0;
+                    for _ in 0..rounds {
+                        let [first, second] = *lock.read(places.mine());
+                        assert_eq!(first, second);
+                        assert!(first >= last, "an older value was read");
+                        last = first;
+                    }
+                });
+            }
+            for _ in 0..rounds / 100 {
+                let mut value = lock.write(places.iter());
+                value[0] += 1;
+                value[1] += 1;
+            }
+        });
+        assert_eq!(lock.read(None)[0], rounds / 100);
+    }
+
+    #[test]
+    fn the_bias_comes_with_readers_and_goes_with_a_writer() {
+        let lock = Biased::new(7, 'a');
+        let place = Place::default();
+        let claims = |lock: &Biased<char>| {
+            let claim = place.claim().expect("nothing is being read");
+            lock.under(&claim).is_some()
+        };
+        for _ in 0..ENOUGH {
+            assert!(!claims(&lock));
+            assert_eq!(*lock.read(Some(&place)), 'a');
+        }
+        assert!(claims(&lock));
+        // A place says one thing at a time: within one read, others lock.
+        let read = lock.read(Some(&place));
+        assert!(place.claim().is_none());
+        assert_eq!((*read, *lock.read(Some(&place))), ('a', 'a'));
+        drop(read);
+        *lock.write(std::iter::once(&place)) = 'b';
+        assert!(!claims(&lock));
+        assert_eq!(*lock.read(Some(&place)), 'b');
+    }
+}

@@ -42,7 +42,7 @@ fn a_switch_of_policy_meets_inserts_evictions_and_removals() {
                 cache.insert(&[0], blob(4));
             });
             scope.spawn(|| {
-                let _ = cache.get(&[1]);
+                let _ = cache.get_many(&[&[1], &[0]]);
                 cache.invalidate(&[2]);
                 cache.validate();
             });
