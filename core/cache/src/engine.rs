@@ -71,13 +71,10 @@ impl<V> Engine<V> {
     pub(crate) fn new(config: Config) -> Self {
         let count = config.shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
-        let table = |number| {
+        let shard = |number| {
             let seed = shard_seed(config.seed, number);
-            Table::new(config.policy, config.objective, seed, room(limit, count))
-        };
-        let shard = |number| Shard {
-            table: Biased::new(number, table(number)),
-            weight: AtomicU64::new(0),
+            let table = Table::new(config.policy, config.objective, seed, room(limit, count));
+            Shard { table: Biased::new(number, table), weight: AtomicU64::new(0) }
         };
         Self {
             shards: (0..count).map(shard).collect(),

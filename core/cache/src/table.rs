@@ -20,7 +20,8 @@ use crate::weigh::{OVERHEAD_BYTES, Weigh};
 
 /// What an entry costs here beside its key: its slot with a value handle of
 /// two words, as an `Arc` of a slice has it, and its place in the index.
-pub(crate) const BYTES_PER_ENTRY: usize = size_of::<Option<Entry<Arc<[u8]>>>>() - SHORT_KEY_BYTES + index::BYTES_PER_ENTRY;
+pub(crate) const BYTES_PER_ENTRY: usize =
+    size_of::<Option<Entry<Arc<[u8]>>>>() - SHORT_KEY_BYTES + index::BYTES_PER_ENTRY;
 
 /// The key that fits into the slot, which is weighed by itself.
 const SHORT_KEY_BYTES: usize = 16;

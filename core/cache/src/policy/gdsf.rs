@@ -57,7 +57,12 @@ pub(crate) struct Gdsf {
 
 impl Gdsf {
     pub(super) fn new(_seed: u64, room: usize) -> Self {
-        Self { ranks: Paged::with_room(room), heap: Heap::with_room(room), level: 0.0, most_added: 0.0 }
+        Self {
+            ranks: Paged::with_room(room),
+            heap: Heap::with_room(room),
+            level: 0.0,
+            most_added: 0.0,
+        }
     }
 
     fn priority(&self, density: f32, uses: u32) -> u64 {

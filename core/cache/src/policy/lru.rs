@@ -28,7 +28,11 @@ pub(crate) struct Lru {
 
 impl Lru {
     pub(super) fn new(_seed: u64, room: usize) -> Self {
-        Self { clock: AtomicU64::new(0), stamps: Paged::with_room(room), heap: Heap::with_room(room) }
+        Self {
+            clock: AtomicU64::new(0),
+            stamps: Paged::with_room(room),
+            heap: Heap::with_room(room),
+        }
     }
 }
 
