@@ -27,7 +27,7 @@ use crate::table::{Entry, Table};
 use crate::tally::{Reads, Tally};
 use crate::threads::PerThread;
 use crate::what_if::{Event, Totals};
-use crate::{Config, OVERHEAD_BYTES, Objective, PolicyKind, Stats, Weigh};
+use crate::{Config, Objective, PolicyKind, Stats, Weigh};
 
 pub(crate) use room::Stored;
 
@@ -73,7 +73,7 @@ impl<V> Engine<V> {
         let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
         let shard = |number| {
             let seed = shard_seed(config.seed, number);
-            let table = Table::new(config.policy, config.objective, seed, room(limit, count));
+            let table = Table::new(config.policy, config.objective, seed);
             Shard { table: Biased::new(number, table), weight: AtomicU64::new(0) }
         };
         Self {
@@ -160,8 +160,7 @@ impl<V> Engine<V> {
             // Read under the lock: `reconfigure` names the new policy before
             // it takes the locks, so it comes to every shard it must change.
             let Course { policy, objective } = *self.course.read();
-            let seed = shard_seed(self.seed, number);
-            let fresh = Table::new(policy, objective, seed, self.room());
+            let fresh = Table::new(policy, objective, shard_seed(self.seed, number));
             let old = mem::replace(&mut *table, fresh);
             table.writes = old.writes;
             table.writes.invalidations += old.used.items;
@@ -188,10 +187,6 @@ impl<V> Engine<V> {
         let spare = table.held.beyond(table.used + credit);
         table.held -= spare;
         self.budget.give_back(spare);
-    }
-
-    fn room(&self) -> usize {
-        room(self.budget.promise(), self.shards.len())
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -338,15 +333,6 @@ fn void<V>(table: &mut Table<V>, hash: u64, key: &[u8]) -> Option<Arc<Flight<V>>
     let flight = table.ground(hash, key);
     table.writes.leases_voided += u64::from(flight.is_some());
     flight
-}
-
-/// The entries that a shard sets address space aside for: its share of as many
-/// of the lightest as there is room for, and an eighth more, as hashes don't
-/// fall evenly.
-fn room(limit: Bounds, shards: usize) -> usize {
-    let most = (limit.bytes / OVERHEAD_BYTES).min(limit.items.unwrap_or(u64::MAX));
-    let share = (most / shards as u64).saturating_mul(9) / 8;
-    share.min(u64::from(Slot::MAX)) as usize
 }
 
 /// Shards must not make the same random choices.

@@ -4,7 +4,7 @@
 
 use hashbrown::HashTable;
 
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::policy::{AnyPolicy, Item, Policy, Slot};
 use crate::{Objective, PolicyKind};
 
@@ -44,7 +44,7 @@ pub struct Ghost {
     policy: AnyPolicy,
     objective: Objective,
     index: HashTable<Slot>,
-    places: Paged<Place, SMALL>,
+    places: Growing<Place>,
     free: Vec<Slot>,
     next: Slot,
     used_bytes: u64,
@@ -60,10 +60,10 @@ impl Ghost {
     pub fn new(kind: PolicyKind, objective: Objective, capacity_bytes: u64, seed: u64) -> Self {
         Self {
             kind,
-            policy: kind.build(seed, 0),
+            policy: kind.build(seed),
             objective,
             index: HashTable::new(),
-            places: Paged::default(),
+            places: Growing::default(),
             free: Vec::new(),
             next: 0,
             used_bytes: 0,
@@ -197,7 +197,7 @@ impl Ghost {
     /// Changes the policy and keeps the entries, coldest first, as
     /// [`Cache::reconfigure`](crate::Cache::reconfigure) does.
     pub fn switch(&mut self, kind: PolicyKind) {
-        let mut policy = kind.build(self.seed, 0);
+        let mut policy = kind.build(self.seed);
         while let Some(slot) = self.policy.evict() {
             let Place { hash, weight, .. } = self.places[slot];
             // What loading it costs isn't kept: as much as an equal weight.

@@ -8,7 +8,7 @@
 //! Litwin, "Linear hashing: a new tool for file and table addressing", VLDB
 //! 1980. It never shrinks.
 
-use crate::paged::Paged;
+use crate::growing::Growing;
 use crate::policy::Slot;
 use crate::processor::{equal_bytes, prefetch};
 
@@ -104,9 +104,10 @@ enum At {
 }
 
 /// The table.
+#[derive(Default)]
 pub(crate) struct Index {
-    homes: Paged<Bucket>,
-    overflow: Paged<Bucket>,
+    homes: Growing<Bucket>,
+    overflow: Growing<Bucket>,
     /// Overflow buckets in no chain.
     spare: Vec<u32>,
     overflow_len: u32,
@@ -124,20 +125,6 @@ fn tag(hash: u64) -> u8 {
 }
 
 impl Index {
-    /// An empty one for so many slots, or more.
-    pub(crate) fn with_room(room: usize) -> Self {
-        let homes = room.div_ceil(MOST_PER_BUCKET);
-        Self {
-            homes: Paged::with_room(homes),
-            overflow: Paged::with_room(homes / 4),
-            spare: Vec::new(),
-            overflow_len: 0,
-            buckets: 0,
-            mask: 0,
-            len: 0,
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -350,7 +337,7 @@ mod tests {
 
     #[test]
     fn it_finds_everything_while_it_grows_and_empties() {
-        let mut index = Index::with_room(100);
+        let mut index = Index::default();
         let mut held = BTreeMap::new();
         for slot in 0..SLOTS {
             index.insert(mixed(slot), slot, |slot| mixed(slot) as u32);
@@ -374,7 +361,7 @@ mod tests {
         #[test]
         fn chains_hold_what_was_put_in(steps in prop::collection::vec((any::<bool>(), 0..200u32), 0..600)) {
             let poor = |slot: Slot| mixed(slot % 3);
-            let mut index = Index::with_room(100);
+            let mut index = Index::default();
             let mut held = BTreeMap::new();
             for (comes, slot) in steps {
                 if comes && !held.contains_key(&slot) {

@@ -131,10 +131,9 @@ macro_rules! policies {
             }
 
             /// A policy of this kind without entries; the seed is for those
-            /// that leave anything to chance. Space is set aside for `room`
-            /// slots.
-            pub(crate) fn build(self, seed: u64, room: usize) -> AnyPolicy {
-                match self { $(Self::$kind => AnyPolicy::$kind(<$type>::new(seed, room)),)* }
+            /// that leave anything to chance.
+            pub(crate) fn build(self, seed: u64) -> AnyPolicy {
+                match self { $(Self::$kind => AnyPolicy::$kind(<$type>::new(seed)),)* }
             }
         }
 

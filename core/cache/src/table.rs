@@ -10,9 +10,9 @@ use hashbrown::HashTable;
 use crate::Objective;
 use crate::budget::Amount;
 use crate::flight::Flight;
+use crate::growing::Growing;
 use crate::index::{self, Index};
 use crate::key::Key;
-use crate::paged::Paged;
 use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
 use crate::processor::prefetch_all;
 use crate::stats::Writes;
@@ -45,7 +45,7 @@ pub(crate) struct Entry<V> {
 pub(crate) struct Former {
     policy: AnyPolicy,
     /// Slots that the new policy has.
-    moved: Paged<bool>,
+    moved: Growing<bool>,
 }
 
 /// One shard's contents.
@@ -54,7 +54,7 @@ pub(crate) struct Former {
 /// insert voids it.
 pub(crate) struct Table<V> {
     pub(crate) index: Index,
-    entries: Paged<Option<Entry<V>>>,
+    entries: Growing<Option<Entry<V>>>,
     pub(crate) free: Vec<Slot>,
     /// Slots that ever had an entry.
     pub(crate) slots: Slot,
@@ -70,14 +70,13 @@ pub(crate) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    /// An empty one, for so many entries or more.
-    pub(crate) fn new(kind: PolicyKind, objective: Objective, seed: u64, room: usize) -> Self {
+    pub(crate) fn new(kind: PolicyKind, objective: Objective, seed: u64) -> Self {
         Self {
-            index: Index::with_room(room),
-            entries: Paged::with_room(room),
+            index: Index::default(),
+            entries: Growing::default(),
             free: Vec::new(),
             slots: 0,
-            policy: kind.build(seed, room),
+            policy: kind.build(seed),
             objective,
             former: None,
             flights: HashTable::new(),
@@ -213,7 +212,7 @@ impl<V> Table<V> {
 
     /// Puts another policy in charge of what comes. What is here moves on by
     /// `move_on`, so that nobody has to wait for all of it.
-    pub(crate) fn switch(&mut self, policy: AnyPolicy, objective: Objective, moved: Paged<bool>) {
+    pub(crate) fn switch(&mut self, policy: AnyPolicy, objective: Objective, moved: Growing<bool>) {
         self.objective = objective;
         debug_assert!(self.former.is_none(), "one switch at a time");
         let former = std::mem::replace(&mut self.policy, policy);

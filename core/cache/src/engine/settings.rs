@@ -3,7 +3,7 @@
 
 use super::{Course, Engine, shard_seed};
 use crate::budget::{Amount, Bounds};
-use crate::paged::Paged;
+use crate::growing::Growing;
 use crate::policy::Item;
 use crate::table::Entry;
 use crate::{Objective, PolicyKind, Weigh};
@@ -53,8 +53,8 @@ impl<V: Clone + Weigh> Engine<V> {
         for (number, shard) in self.shards.iter().enumerate() {
             // Both are built before the lock: pages for a million entries take
             // longer than anybody should wait.
-            let policy = course.policy.build(shard_seed(self.seed, number), self.room());
-            let mut moved = Paged::default();
+            let policy = course.policy.build(shard_seed(self.seed, number));
+            let mut moved = Growing::default();
             moved.reach(self.look(shard).slots);
             self.edit(shard).switch(policy, course.objective, moved);
             loop {

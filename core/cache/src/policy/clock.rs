@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::list::{Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::processor::prefetch;
 
 /// The queue by arrival or last round, and the uses since, up to the most that
@@ -22,16 +22,12 @@ use crate::processor::prefetch;
 pub(crate) struct Clock<const MOST_USES: u8 = 3> {
     links: Links,
     queue: Queue,
-    uses: Paged<AtomicU8, SMALL>,
+    uses: Growing<AtomicU8>,
 }
 
 impl<const MOST_USES: u8> Clock<MOST_USES> {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
-        Self {
-            links: Links::with_room(room),
-            queue: Queue::default(),
-            uses: Paged::with_room(room),
-        }
+    pub(super) fn new(_seed: u64) -> Self {
+        Self { links: Links::default(), queue: Queue::default(), uses: Growing::default() }
     }
 }
 

@@ -18,7 +18,7 @@
 //! it is taken out: the more keep coming back, the further the last `most`
 //! reach. How far is worked out from a running mean, at most four times.
 
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 
 /// Keys of a bucket: one cache line.
 const KEYS: usize = 8;
@@ -59,7 +59,7 @@ struct Oldest {
 /// The keys that left last.
 #[derive(Default)]
 pub(super) struct Departed {
-    table: Paged<Bucket, SMALL>,
+    table: Growing<Bucket>,
     /// Buckets in use: `size + split`.
     size: u32,
     split: u32,

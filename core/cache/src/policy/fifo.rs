@@ -13,8 +13,8 @@ pub(crate) struct Fifo {
 }
 
 impl Fifo {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
-        Self { links: Links::with_room(room), queue: Queue::default() }
+    pub(super) fn new(_seed: u64) -> Self {
+        Self { links: Links::default(), queue: Queue::default() }
     }
 }
 

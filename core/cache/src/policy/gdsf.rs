@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::processor::prefetch;
 
 /// By how much of a use's worth each newcomer ages the others.
@@ -48,7 +48,7 @@ struct Rank {
 
 /// The entries by priority.
 pub(crate) struct Gdsf {
-    ranks: Paged<Rank, SMALL>,
+    ranks: Growing<Rank>,
     heap: Heap,
     level: f64,
     /// The most that uses have added to the level.
@@ -56,13 +56,8 @@ pub(crate) struct Gdsf {
 }
 
 impl Gdsf {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
-        Self {
-            ranks: Paged::with_room(room),
-            heap: Heap::with_room(room),
-            level: 0.0,
-            most_added: 0.0,
-        }
+    pub(super) fn new(_seed: u64) -> Self {
+        Self { ranks: Growing::default(), heap: Heap::default(), level: 0.0, most_added: 0.0 }
     }
 
     fn priority(&self, density: f32, uses: u32) -> u64 {
@@ -150,7 +145,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_level_that_is_too_high_is_taken_off_everything() {
         let item = |weight| Item { weight, cost: 1, fingerprint: 0 };
-        let mut policy = Gdsf::new(0, 0);
+        let mut policy = Gdsf::new(0);
         policy.insert(1, item(1));
         // Each takes the level up by one use.
         for round in 0..1 << 20 {

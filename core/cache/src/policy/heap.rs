@@ -13,7 +13,7 @@
 //! is total and a model can follow it.
 
 use super::Slot;
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 
 const CHILDREN: u32 = 4;
 
@@ -45,18 +45,14 @@ impl Node {
 pub(super) const BYTES_PER_SLOT: usize = size_of::<Node>() + size_of::<u32>();
 
 /// Slots, the least key first.
+#[derive(Default)]
 pub(super) struct Heap {
-    nodes: Paged<Node, SMALL>,
-    places: Paged<u32, SMALL>,
+    nodes: Growing<Node>,
+    places: Growing<u32>,
     len: u32,
 }
 
 impl Heap {
-    /// An empty one for so many slots, or more.
-    pub(super) fn with_room(room: usize) -> Self {
-        Self { nodes: Paged::with_room(room), places: Paged::with_room(room), len: 0 }
-    }
-
     /// Adds a slot that isn't in it.
     pub(super) fn push(&mut self, slot: Slot, key: u64) {
         let place = self.len;
@@ -171,7 +167,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn the_least_current_key_comes_first() {
-        let mut heap = Heap::with_room(100);
+        let mut heap = Heap::default();
         let mut keys: Vec<Option<u64>> = vec![None; 500];
         let mut state = 1u64;
         for _ in 0..20_000 {

@@ -2,7 +2,7 @@
 //! policy's queues share one array of links, since a slot is in one at a time.
 
 use super::Slot;
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 
 /// No slot.
 pub(super) const NIL: Slot = Slot::MAX;
@@ -20,17 +20,13 @@ impl Default for Link {
 }
 
 /// The links of all slots.
-pub(super) struct Links(Paged<Link, SMALL>);
+#[derive(Default)]
+pub(super) struct Links(Growing<Link>);
 
 /// What the links take per slot.
 pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();
 
 impl Links {
-    /// Those of so many slots to come, or more.
-    pub(super) fn with_room(room: usize) -> Self {
-        Self(Paged::with_room(room))
-    }
-
     /// The slot that joined its queue right after this one.
     pub(super) fn newer(&self, slot: Slot) -> Option<Slot> {
         some(self.0[slot].newer)

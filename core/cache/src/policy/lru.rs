@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::heap::{self, Heap};
 use super::{Item, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::processor::prefetch;
 
 /// The stamp of an entry, and its place in the heap.
@@ -22,17 +22,13 @@ pub(crate) struct Lru {
     /// The number of the last use so far. It doesn't run out: 64 bits count a
     /// billion uses per second for five centuries.
     clock: AtomicU64,
-    stamps: Paged<AtomicU64, SMALL>,
+    stamps: Growing<AtomicU64>,
     heap: Heap,
 }
 
 impl Lru {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
-        Self {
-            clock: AtomicU64::new(0),
-            stamps: Paged::with_room(room),
-            heap: Heap::with_room(room),
-        }
+    pub(super) fn new(_seed: u64) -> Self {
+        Self { clock: AtomicU64::new(0), stamps: Growing::default(), heap: Heap::default() }
     }
 }
 

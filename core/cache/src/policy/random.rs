@@ -9,19 +9,19 @@
 //! bias is below 2^-32 for a shard's count of entries.
 
 use super::{Item, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 
 /// The entries in any order, and where each stands in it.
 pub(crate) struct Random {
-    slots: Paged<Slot, SMALL>,
+    slots: Growing<Slot>,
     len: u32,
-    places: Paged<u32, SMALL>,
+    places: Growing<u32>,
     state: u64,
 }
 
 impl Random {
-    pub(super) fn new(seed: u64, room: usize) -> Self {
-        Self { slots: Paged::with_room(room), len: 0, places: Paged::with_room(room), state: seed }
+    pub(super) fn new(seed: u64) -> Self {
+        Self { slots: Growing::default(), len: 0, places: Growing::default(), state: seed }
     }
 
     fn next(&mut self) -> u64 {

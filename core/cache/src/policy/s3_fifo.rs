@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::processor::prefetch;
 
 /// How much the ghosts weighed, as a share of what is held.
@@ -125,8 +125,8 @@ impl Mark {
 
 /// The two queues and the ghosts.
 pub(crate) struct Queues<W: Worth> {
-    records: Paged<Record<W::Cost>, SMALL>,
-    marks: Paged<Mark, SMALL>,
+    records: Growing<Record<W::Cost>>,
+    marks: Growing<Mark>,
     links: Links,
     small: Queue,
     main: Queue,
@@ -139,11 +139,11 @@ pub(crate) struct Queues<W: Worth> {
 }
 
 impl<W: Worth> Queues<W> {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
+    pub(super) fn new(_seed: u64) -> Self {
         Self {
-            records: Paged::with_room(room),
-            marks: Paged::with_room(room),
-            links: Links::with_room(room),
+            records: Growing::default(),
+            marks: Growing::default(),
+            links: Links::default(),
             small: Queue::default(),
             main: Queue::default(),
             small_bytes: 0,

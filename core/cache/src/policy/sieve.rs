@@ -9,24 +9,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::list::{Links, Queue};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::processor::prefetch;
 
 /// The queue by arrival, the marks and the hand.
 pub(crate) struct Sieve {
     links: Links,
     queue: Queue,
-    visited: Paged<AtomicBool, SMALL>,
+    visited: Growing<AtomicBool>,
     /// Where the next search begins; `None` is the oldest.
     hand: Option<Slot>,
 }
 
 impl Sieve {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
+    pub(super) fn new(_seed: u64) -> Self {
         Self {
-            links: Links::with_room(room),
+            links: Links::default(),
             queue: Queue::default(),
-            visited: Paged::with_room(room),
+            visited: Growing::default(),
             hand: None,
         }
     }

@@ -16,7 +16,7 @@
 //!   nothing.
 //! - There is no doorkeeper: it would save memory that is 8 bytes per entry.
 
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 
 /// Counters of a key, each from its own row.
 const ROWS: usize = 4;
@@ -56,7 +56,7 @@ struct Block {
 
 /// How often keys were asked for of late.
 pub(super) struct Sketch {
-    table: Paged<Block, SMALL>,
+    table: Growing<Block>,
     /// Blocks in use: `size + split`.
     size: u32,
     split: u32,
@@ -67,7 +67,7 @@ pub(super) struct Sketch {
 
 impl Default for Sketch {
     fn default() -> Self {
-        let mut table = Paged::default();
+        let mut table = Growing::default();
         table.reach(FEWEST - 1);
         Self { table, size: FEWEST, split: 0, entries: 0, counts: 0, halvings: 0 }
     }

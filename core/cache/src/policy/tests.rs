@@ -126,17 +126,17 @@ proptest! {
         for &kind in PolicyKind::ALL {
             for cost in COSTS {
                 if let Some(mut model) = model(kind) {
-                    let played = play(&mut kind.build(0, 0), &mut *model, cost, &steps);
+                    let played = play(&mut kind.build(0), &mut *model, cost, &steps);
                     played.map_err(|why| TestCaseError::fail(format!("{kind}: {why}")))?;
                 }
             }
         }
-        play(&mut super::clock::Clock::<1>::new(0, 0), &mut plain::Ring::new(1), COSTS[0], &steps)?;
+        play(&mut super::clock::Clock::<1>::new(0), &mut plain::Ring::new(1), COSTS[0], &steps)?;
     }
 
     #[test]
     fn s3_fifo_by_size_is_plain_where_cost_is_weight(steps in prop::collection::vec(step(), 0..120)) {
-        let mut policy = PolicyKind::S3FifoSize.build(0, 0);
+        let mut policy = PolicyKind::S3FifoSize.build(0);
         play(&mut policy, &mut s3_fifo::S3Fifo::default(), COSTS[1], &steps)?;
     }
 }

@@ -35,7 +35,7 @@ use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::sketch::{self, Sketch};
 use super::{Item, MOST_PASSED, Policy, Slot};
-use crate::paged::{Paged, SMALL};
+use crate::growing::Growing;
 use crate::processor::prefetch;
 
 /// The share of the main part that may be protected.
@@ -117,8 +117,8 @@ impl Mark {
 
 /// The three queues, the sketch and the shadows.
 pub(crate) struct WTinyLfu {
-    records: Paged<Record, SMALL>,
-    marks: Paged<Mark, SMALL>,
+    records: Growing<Record>,
+    marks: Growing<Mark>,
     links: Links,
     queues: [Queue; 3],
     bytes: [u64; 3],
@@ -134,11 +134,11 @@ pub(crate) struct WTinyLfu {
 }
 
 impl WTinyLfu {
-    pub(super) fn new(_seed: u64, room: usize) -> Self {
+    pub(super) fn new(_seed: u64) -> Self {
         Self {
-            records: Paged::with_room(room),
-            marks: Paged::with_room(room),
-            links: Links::with_room(room),
+            records: Growing::default(),
+            marks: Growing::default(),
+            links: Links::default(),
             queues: Default::default(),
             bytes: [0; 3],
             sketch: Sketch::default(),
