@@ -84,7 +84,7 @@ std::thread_local! {
     static KNOWN: Cell<usize> = const { Cell::new(UNKNOWN) };
 }
 
-/// This thread's number; none of the stripes' while the thread ends.
+/// This thread's number; no thread's while it ends.
 #[cfg(not(shuttle))]
 #[inline]
 fn number() -> usize {
