@@ -15,7 +15,7 @@
 //! - patience: in several windows one after the other;
 //! - a dwell: a change has to be given time before the next;
 //! - a floor: a policy that falls behind S3-FIFO, which nowhere collapsed, is left
-//!   at once.
+//!   for that at once.
 
 use std::collections::VecDeque;
 
@@ -36,8 +36,9 @@ pub struct Caution {
     /// a change. Default 0.002.
     pub margin: f64,
     /// What a change costs, in hits per entry of the cache: so many must have
-    /// been lost by not having changed. Default 0.3: entries stay through a
-    /// change, but what the policy remembered of their use does not.
+    /// been lost by not having changed. Default 0.1, as measured between many
+    /// pairs: entries stay through a change, but what the policy knew of keys
+    /// that are not here does not.
     pub cost_per_item: f64,
     /// In how many windows one after the other. Default 3.
     pub windows: u32,
@@ -59,7 +60,7 @@ impl Default for Caution {
     fn default() -> Self {
         Self {
             margin: 0.002,
-            cost_per_item: 0.3,
+            cost_per_item: 0.1,
             windows: 3,
             window_requests: 1000,
             window_per_item: 0.3,
@@ -154,29 +155,27 @@ impl Autopilot {
     /// For how many windows in a row each policy has been well ahead.
     fn count_windows(&mut self, standings: &Standings) {
         self.windows.resize(standings.policies.len(), 0);
+        let price = self.caution.price(standings);
         for (windows, standing) in self.windows.iter_mut().zip(&standings.policies) {
-            let is_ahead = sure(standing) > self.caution.price(standing, standings);
+            let is_ahead = sure(standing) > price;
             *windows = if is_ahead { *windows + 1 } else { 0 };
         }
     }
 
     /// The change to make because the present policy is too far behind the
-    /// refuge: to whoever is best.
+    /// refuge: to that, as a leader of so short a time is not to be trusted.
     fn leave<'a>(&self, standings: &'a Standings) -> Option<(&'a Standing, String)> {
         let refuge = find(standings, REFUGE)?;
         if sure(refuge) <= self.caution.floor {
             return None;
         }
-        let ahead =
-            standings.policies.iter().zip(&self.windows).filter(|(_, windows)| **windows > 0);
-        let best = ahead.map(|(standing, _)| standing).max_by(by_sureness).unwrap_or(refuge);
         let reason = format!(
             "{} fell {:.1} points behind {}, more than the floor allows",
             standings.present.title(),
             100.0 * refuge.gain,
             REFUGE.title(),
         );
-        Some((best, reason))
+        Some((refuge, reason))
     }
 
     /// The change to make because somebody has been ahead for long enough.
@@ -213,10 +212,9 @@ impl Autopilot {
 }
 
 impl Caution {
-    /// The lead that pays for a change. The way back to the refuge is free.
-    fn price(&self, standing: &Standing, standings: &Standings) -> f64 {
+    /// The lead that pays for a change.
+    fn price(&self, standings: &Standings) -> f64 {
         let cost = self.cost_per_item * standings.items / standings.requests.max(1.0);
-        let cost = if standing.policy == REFUGE { 0.0 } else { cost };
         cost.max(self.margin)
     }
 }

@@ -11,6 +11,9 @@ use crate::{Objective, PolicyKind};
 /// Entries that came in after an entry while it counts as young.
 const YOUTH: u32 = 32;
 
+/// Evicted keys that are remembered at most, a power of two.
+const LEFT: usize = 256;
+
 #[derive(Default)]
 struct Place {
     hash: u64,
@@ -34,6 +37,9 @@ pub(crate) struct Evictions {
     pub(crate) all: u64,
     /// Those right after the entry came in, unused.
     pub(crate) young: u64,
+    /// Keys that came back after so few evictions that the ghost would have
+    /// held them, had it been larger by two square roots of its entries.
+    pub(crate) near: u64,
 }
 
 /// A cache without values: keys by their hash, and what they weigh.
@@ -52,6 +58,9 @@ pub struct Ghost {
     seed: u64,
     births: u32,
     evictions: Evictions,
+    /// Low halves of evicted keys, at the place that their lowest bits name,
+    /// and how many had come in by then.
+    left: Box<[(u32, u32); LEFT]>,
 }
 
 impl Ghost {
@@ -71,6 +80,7 @@ impl Ghost {
             seed,
             births: 0,
             evictions: Evictions::default(),
+            left: Box::new([(0, 0); LEFT]),
         }
     }
 
@@ -150,6 +160,7 @@ impl Ghost {
             }
             return;
         }
+        self.evictions.near += u64::from(self.is_near(hash));
         self.fit(self.capacity_bytes - u64::from(weight));
         let slot = self.free.pop().unwrap_or_else(|| {
             self.next += 1;
@@ -202,7 +213,8 @@ impl Ghost {
             let Place { hash, weight, .. } = self.places[slot];
             // What loading it costs isn't kept: as much as an equal weight.
             let cost = self.objective.cost(weight, 1);
-            policy.insert(slot, Item { weight, cost, fingerprint: hash as u32 });
+            let item = Item { weight, cost, fingerprint: hash as u32 };
+            policy.adopt(slot, item, self.policy.uses(slot));
         }
         self.policy = policy;
         self.kind = kind;
@@ -212,12 +224,20 @@ impl Ghost {
         self.index.find(hash, |&slot| self.places[slot].hash == hash).copied()
     }
 
+    /// Whether a key was evicted only just now.
+    fn is_near(&self, hash: u64) -> bool {
+        let (key, births) = self.left[hash as usize % LEFT];
+        let age = f64::from(self.births.wrapping_sub(births) & !USED);
+        key == hash as u32 && age * age <= 4.0 * self.index.len() as f64
+    }
+
     /// Evicts until no more than `bytes` are in use.
     fn fit(&mut self, bytes: u64) {
         while self.used_bytes > bytes {
             let slot = self.policy.evict().expect("bytes in use belong to entries");
             let place = &self.places[slot];
             self.evictions.all += 1;
+            self.left[place.hash as usize % LEFT] = (place.hash as u32, self.births);
             let is_unused = place.birth & USED == 0;
             self.evictions.young += u64::from(is_unused && place.is_young(self.births));
             self.vacate(slot);
@@ -277,6 +297,23 @@ mod tests {
                 ghost.switch(to);
                 assert_eq!((ghost.items(), ghost.policy()), (10, to));
                 assert!((0..10).all(|key| ghost.hit(hash(key)) == Some(10)), "{from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes Miri too long")]
+    fn a_switch_keeps_the_rank() {
+        let ignores_use = [PolicyKind::Random, PolicyKind::Fifo];
+        for &from in PolicyKind::ALL.iter().filter(|kind| !ignores_use.contains(kind)) {
+            for &to in PolicyKind::ALL.iter().filter(|&&kind| kind != PolicyKind::Random) {
+                let mut ghost = ghost(from, 100);
+                (0..50).for_each(|key| ghost.insert(hash(key), 1, 1));
+                (0..150).for_each(|key| _ = ghost.request(hash(50 + key % 50), 1, 1));
+                ghost.switch(to);
+                (100..140).for_each(|key| _ = ghost.request(hash(key), 1, 1));
+                let kept = (50..100).filter(|&key| ghost.hit(hash(key)).is_some()).count();
+                assert_eq!(kept, 50, "{from} to {to}");
             }
         }
     }

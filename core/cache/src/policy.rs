@@ -88,6 +88,18 @@ pub(crate) trait Policy: Send + Sync {
     /// they are handed to another policy.
     fn evict(&mut self) -> Option<Slot>;
 
+    /// An entry comes over from another policy, which gave it up as the next
+    /// coldest and had seen so many uses of it.
+    fn adopt(&mut self, slot: Slot, item: Item, _uses: u32) {
+        self.insert(slot, item);
+    }
+
+    /// How many uses it has seen of an entry that it has just given up, as far
+    /// as it counts them.
+    fn uses(&self, _slot: Slot) -> u32 {
+        1
+    }
+
     /// The entry's weight or cost changed in place. Most policies don't weigh.
     fn reweigh(&mut self, _slot: Slot, _item: Item) {}
 
@@ -164,6 +176,14 @@ macro_rules! policies {
 
             fn evict(&mut self) -> Option<Slot> {
                 match self { $(Self::$kind(policy) => policy.evict(),)* }
+            }
+
+            fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+                match self { $(Self::$kind(policy) => policy.adopt(slot, item, uses),)* }
+            }
+
+            fn uses(&self, slot: Slot) -> u32 {
+                match self { $(Self::$kind(policy) => policy.uses(slot),)* }
             }
 
             fn reweigh(&mut self, slot: Slot, item: Item) {

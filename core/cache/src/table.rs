@@ -233,13 +233,17 @@ impl<V> Table<V> {
         item: impl Fn(&Entry<V>) -> Item,
     ) -> ControlFlow<Option<Box<Former>>> {
         for _ in 0..most {
-            match self.former.as_mut().and_then(|former| former.policy.evict()) {
-                Some(slot) => {
-                    let item = item(self.entry(slot));
-                    self.rank(slot, item);
-                }
-                None => return ControlFlow::Break(self.former.take()),
-            }
+            let former = self.former.as_mut();
+            let given_up = former.and_then(|former| {
+                let slot = former.policy.evict()?;
+                former.moved[slot] = true;
+                Some((slot, former.policy.uses(slot)))
+            });
+            let Some((slot, uses)) = given_up else {
+                return ControlFlow::Break(self.former.take());
+            };
+            let item = item(self.entry(slot));
+            self.policy.adopt(slot, item, uses);
         }
         ControlFlow::Continue(())
     }

@@ -46,14 +46,16 @@
 //! correction, gives that of the sum, times the part of the keys that is left
 //! out. To it comes crowding: of n entries chance might have put the root of n
 //! more or fewer into the sample, so the ghost is that much too large or
-//! small, which matters as far as the curve is steep there. And there is a
-//! doubt that no larger sample of this size resolves: where a policy decides on
-//! entries within a few of their coming in, as SIEVE does while its hand is
-//! close behind the newest, those few entries are as many in the cache as in
-//! the ghost, when they ought to shrink with it. Where a ghost both evicts
-//! entries that young and lives on hits that early, those hits are added to
-//! the error. On `corda` such a SIEVE hits 33 % in a miniature and 7 % in
-//! truth, and says so.
+//! small, which matters as far as the curve is steep there. That is taken from
+//! the neighbouring rungs, or, should it be more, from near misses: those of
+//! keys that were evicted only just now, as by LRU in a loop that almost fits.
+//! And there is a doubt that no larger sample of this size resolves: where a
+//! policy decides on entries within a few of their coming in, as SIEVE does
+//! while its hand is close behind the newest, those few entries are as many in
+//! the cache as in the ghost, when they ought to shrink with it. Where a ghost
+//! both evicts entries that young and lives on hits that early, those hits are
+//! added to the error. On `corda` such a SIEVE hits 33 % in a miniature and 7 %
+//! in truth, and says so.
 //!
 //! Not in the error: that the ghosts began empty when the cache did not, and
 //! what comes of events that arrive in another order than they happened.

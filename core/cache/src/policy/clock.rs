@@ -38,6 +38,11 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
         self.queue.push(&mut self.links, slot);
     }
 
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+        self.insert(slot, item);
+        *self.uses[slot].get_mut() = (uses.max(1) - 1).min(MOST_USES.into()) as u8;
+    }
+
     /// Two hits at once may count as one: worth it for a plain store.
     #[inline(always)]
     fn hit(&self, slot: Slot) {

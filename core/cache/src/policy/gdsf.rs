@@ -83,13 +83,7 @@ impl Gdsf {
 
 impl Policy for Gdsf {
     fn insert(&mut self, slot: Slot, item: Item) {
-        self.ranks.reach(slot);
-        let density = density(item);
-        self.most_added = self.most_added.max(f64::from(density));
-        self.level += f64::from(density) * HAIR;
-        let priority = self.priority(density, 1);
-        self.ranks[slot] = Rank { priority: priority.into(), density, uses: 1.into() };
-        self.heap.push(slot, priority);
+        self.adopt(slot, item, 1);
     }
 
     /// Two hits at once may count as one: worth it for plain stores.
@@ -114,6 +108,20 @@ impl Policy for Gdsf {
         let (slot, bits) = self.heap.pop(|slot| ranks[slot].priority.load(Ordering::Relaxed))?;
         self.raise(f64::from_bits(bits));
         Some(slot)
+    }
+
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+        self.ranks.reach(slot);
+        let density = density(item);
+        self.most_added = self.most_added.max(f64::from(density));
+        self.level += f64::from(density) * HAIR;
+        let priority = self.priority(density, uses);
+        self.ranks[slot] = Rank { priority: priority.into(), density, uses: uses.into() };
+        self.heap.push(slot, priority);
+    }
+
+    fn uses(&self, slot: Slot) -> u32 {
+        self.ranks[slot].uses.load(Ordering::Relaxed)
     }
 
     /// Ranks it anew, from the level of now, as if just used.

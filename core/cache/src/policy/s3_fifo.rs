@@ -117,6 +117,10 @@ impl Mark {
         *self.0.get_mut() = uses | if in_main { IN_MAIN } else { 0 };
     }
 
+    fn is_in_main(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & IN_MAIN != 0
+    }
+
     fn get(&mut self) -> (u8, bool) {
         let mark = *self.0.get_mut();
         (mark & !IN_MAIN, mark & IN_MAIN != 0)
@@ -206,6 +210,17 @@ impl<W: Worth> Queues<W> {
         self.ghosts.add(fingerprint, most.ceil() as usize);
     }
 
+    fn enter(&mut self, slot: Slot, item: Item, is_known: bool) {
+        let Item { weight, fingerprint, .. } = item;
+        self.records.reach(slot);
+        self.marks.reach(slot);
+        let cost = W::cost(item);
+        self.records[slot] = Record { weight, fingerprint, cost };
+        self.worth.add(cost, weight);
+        let in_main = is_known && self.price(slot).returns;
+        self.push(slot, 0, in_main);
+    }
+
     fn price(&self, slot: Slot) -> Price {
         let record = &self.records[slot];
         self.worth.price(record.cost, record.weight)
@@ -214,14 +229,8 @@ impl<W: Worth> Queues<W> {
 
 impl<W: Worth> Policy for Queues<W> {
     fn insert(&mut self, slot: Slot, item: Item) {
-        let Item { weight, fingerprint, .. } = item;
-        self.records.reach(slot);
-        self.marks.reach(slot);
-        let cost = W::cost(item);
-        self.records[slot] = Record { weight, fingerprint, cost };
-        self.worth.add(cost, weight);
-        let in_main = self.ghosts.take(fingerprint) && self.price(slot).returns;
-        self.push(slot, 0, in_main);
+        let is_back = self.ghosts.take(item.fingerprint);
+        self.enter(slot, item, is_back);
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
@@ -265,6 +274,15 @@ impl<W: Worth> Policy for Queues<W> {
                 return Some(self.leave(slot, from_small));
             }
         }
+    }
+
+    /// What was kept elsewhere needs no trial in the small queue.
+    fn adopt(&mut self, slot: Slot, item: Item, _uses: u32) {
+        self.enter(slot, item, true);
+    }
+
+    fn uses(&self, slot: Slot) -> u32 {
+        if self.marks[slot].is_in_main() { 2 } else { 1 }
     }
 
     fn reweigh(&mut self, slot: Slot, item: Item) {

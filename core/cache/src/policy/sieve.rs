@@ -39,6 +39,11 @@ impl Policy for Sieve {
         self.queue.push(&mut self.links, slot);
     }
 
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+        self.insert(slot, item);
+        *self.visited[slot].get_mut() = uses > 1;
+    }
+
     #[inline(always)]
     fn hit(&self, slot: Slot) {
         self.visited[slot].store(true, Ordering::Relaxed);

@@ -174,6 +174,17 @@ impl WTinyLfu {
         self.queues[part].remove(&mut self.links, slot);
     }
 
+    fn enter(&mut self, slot: Slot, item: Item, part: Part, uses: u8) {
+        let Item { weight, cost, fingerprint } = item;
+        self.records.reach(slot);
+        self.marks.reach(slot);
+        self.records[slot] = Record { weight, cost, fingerprint };
+        self.marks[slot].take_uses();
+        self.push(slot, part);
+        self.sketch.fit(self.entries());
+        self.sketch.add(fingerprint, uses);
+    }
+
     fn shift(&mut self, slot: Slot, part: Part) {
         self.pull(slot);
         self.push(slot, part);
@@ -313,17 +324,16 @@ impl WTinyLfu {
 }
 
 impl Policy for WTinyLfu {
-    fn insert(&mut self, slot: Slot, Item { weight, cost, fingerprint }: Item) {
-        self.records.reach(slot);
-        self.marks.reach(slot);
-        self.records[slot] = Record { weight, cost, fingerprint };
-        self.marks[slot].take_uses();
-        self.push(slot, Window);
+    fn insert(&mut self, slot: Slot, item: Item) {
+        self.enter(slot, item, Window, 1);
         self.freed = 0;
-        self.sketch.fit(self.entries());
-        self.sketch.add(fingerprint, 1);
-        self.climb(fingerprint);
+        self.climb(item.fingerprint);
         self.ease();
+    }
+
+    /// What was kept elsewhere needs no trial in the window.
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+        self.enter(slot, item, Probation, uses.min(MOST_USES.into()) as u8);
     }
 
     /// Two hits at once may count as one: worth it for a plain store.
@@ -358,6 +368,10 @@ impl Policy for WTinyLfu {
         self.pull(slot);
         self.freed += self.weight(slot);
         Some(slot)
+    }
+
+    fn uses(&self, slot: Slot) -> u32 {
+        self.sketch.count(self.records[slot].fingerprint).max(1).into()
     }
 
     fn reweigh(&mut self, slot: Slot, Item { weight, cost, .. }: Item) {

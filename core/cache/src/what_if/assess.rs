@@ -73,11 +73,15 @@ impl WhatIf {
     fn rung(&self, number: usize, curves: &[Vec<Figures>]) -> Rung {
         let rung = &self.rungs[number];
         let crowding = crowding(rung);
+        let left_out = 1.0 - rung.rate();
         let estimate = |(policy, &kind): (usize, &PolicyKind)| {
             let figures = curves[number][policy];
             let errors: [f64; MEASURES] = std::array::from_fn(|measure| {
                 let slope = slope(curves, number, policy, measure);
-                let variance = figures[measure].1.powi(2) + (slope * crowding).powi(2);
+                // Between rungs a cliff looks like a slope.
+                let near = rung.tally.near_misses(policy) / SPREAD * left_out.sqrt();
+                let crowded = (slope * crowding).abs().max(near);
+                let variance = figures[measure].1.powi(2) + crowded.powi(2);
                 (SPREAD * variance.sqrt() + rung.tally.doubt(policy)).min(1.0)
             });
             Estimate {

@@ -202,11 +202,12 @@ impl Rung {
     /// The end of a period: what the cache itself counted comes in. Doubles
     /// the sample, in time, if it has become too small and it may grow.
     pub(super) fn settle(&mut self, truth: &Truth, ages: Ages, least_shift: u32, may_grow: bool) {
+        let rate = self.rate();
         for (policy, ghost) in self.ghosts.iter_mut().enumerate() {
             let evictions = ghost.take_evictions();
-            self.tally.evicted(policy, evictions, ages.long);
+            self.tally.evicted(policy, evictions, ages.long, rate);
             if let Some(recent) = &mut self.recent {
-                recent.evicted(policy, evictions, ages.short);
+                recent.evicted(policy, evictions, ages.short, rate);
             }
         }
         if !std::mem::take(&mut self.is_muted) {

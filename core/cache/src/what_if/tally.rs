@@ -53,12 +53,14 @@ pub(super) struct Read {
     pub(super) known: Option<(u32, u32)>,
 }
 
-/// What a ghost owes to entries that only just came in, aged.
+/// What a ghost owes to entries that only just came in, aged, and what it
+/// misses of those that only just went.
 #[derive(Clone, Copy, Default)]
 struct Youth {
     hits: f64,
     evictions: f64,
     all_evictions: f64,
+    near_misses: f64,
 }
 
 /// Misses per policy and group, aged and divided by the sampling rate.
@@ -124,22 +126,31 @@ impl Tally {
         }
     }
 
-    pub(super) fn evicted(&mut self, policy: usize, evictions: Evictions, counts: f64) {
+    /// `counts` is the age's weight, and `rate` that of the sample.
+    pub(super) fn evicted(&mut self, policy: usize, evictions: Evictions, counts: f64, rate: f64) {
         let youth = &mut self.youth[policy];
         youth.evictions += counts * evictions.young as f64;
         youth.all_evictions += counts * evictions.all as f64;
+        youth.near_misses += counts / rate * evictions.near as f64;
     }
 
     /// The part of the requests that hit in a small ghost and may miss in a
     /// large cache, or the other way round, because fates are decided within
     /// a few entries, which don't shrink with the ghost.
     pub(super) fn doubt(&self, policy: usize) -> f64 {
-        let Youth { hits, evictions, all_evictions } = self.youth[policy];
+        let Youth { hits, evictions, all_evictions, .. } = self.youth[policy];
         if self.is_exact() || all_evictions == 0.0 {
             return 0.0;
         }
         let risk = (DOUBTS_PER_YOUNG_EVICTION * evictions / all_evictions).min(1.0);
         risk * hits / self.requested(0).max(hits)
+    }
+
+    /// The part of the requests that a ghost misses and one that is larger by
+    /// two square roots of its entries would hit.
+    pub(super) fn near_misses(&self, policy: usize) -> f64 {
+        let near = self.youth[policy].near_misses;
+        near / self.requested(0).max(near).max(f64::MIN_POSITIVE)
     }
 
     /// Weight and cost of reads that were counted without, and that every
@@ -165,6 +176,7 @@ impl Tally {
             youth.hits *= factor;
             youth.evictions *= factor;
             youth.all_evictions *= factor;
+            youth.near_misses *= factor;
         }
         self.reads *= factor;
         self.left_out *= factor;
