@@ -8,8 +8,9 @@
 use std::mem;
 use std::ops::{Index, IndexMut};
 
-/// Up to so many elements it grows by [`STEP`], and all move at once, in some
-/// microseconds: ghosts are small and many, and have no room to spare.
+/// Up to so many elements it grows by [`STEP`], then once by as many again, and
+/// all move at once, in some microseconds: ghosts are small and many, and have
+/// no room to spare.
 const FEW: usize = 2048;
 const STEP: usize = 64;
 
@@ -35,8 +36,14 @@ impl<T> Default for Growing<T> {
 impl<T: Default> Growing<T> {
     /// Lengthens it, with default elements, so that there is one at `index`.
     pub(crate) fn reach(&mut self, index: u32) {
+        let index = index as usize;
+        if self.len() == 0 {
+            self.piece.reserve_exact(index + 1 + index / 8);
+            self.piece.resize_with(index + 1, T::default);
+            return;
+        }
         self.move_some();
-        while self.len() <= index as usize {
+        while self.len() <= index {
             self.push();
         }
     }
@@ -47,15 +54,16 @@ impl<T: Default> Growing<T> {
             return self.move_some();
         }
         let (len, capacity) = (self.piece.len(), self.piece.capacity());
-        if len > FEW && len >= capacity / 16 * 15 {
+        if capacity < 2 * FEW {
+            if len == capacity {
+                self.piece.reserve_exact(if len < FEW { STEP } else { FEW });
+            }
+        } else if len >= capacity / 16 * 15 {
             // No more than a quarter is to spare: where the system gives memory
             // in huge pages, what isn't used yet takes it all the same.
             let larger = Vec::with_capacity(capacity + capacity / 4);
             self.old = mem::replace(&mut self.piece, larger);
             return self.push();
-        }
-        if len == capacity {
-            self.piece.reserve_exact(if len < FEW { STEP } else { FEW });
         }
         self.piece.push(T::default());
     }
@@ -136,6 +144,7 @@ mod tests {
     fn an_old_piece_never_moves_as_a_whole() {
         let mut growing = Growing::<u64>::default();
         growing.reach(if cfg!(miri) { 2500 } else { 30_000 });
+        assert!(growing.old.is_empty(), "the first piece is as large as asked for");
         while growing.old.is_empty() {
             growing.reach(growing.len() as u32);
         }

@@ -80,6 +80,9 @@ pub(crate) trait Policy: Send + Sync {
     /// Begins to bring nearer what a hit will touch.
     fn prefetch(&self, _slot: Slot) {}
 
+    /// Makes room for slots up to this one, before anybody waits for it.
+    fn reach(&mut self, slot: Slot);
+
     /// The entry goes because the caller says so: no sign of low worth.
     fn remove(&mut self, slot: Slot);
 
@@ -168,6 +171,10 @@ macro_rules! policies {
             #[inline(always)]
             fn prefetch(&self, slot: Slot) {
                 match self { $(Self::$kind(policy) => policy.prefetch(slot),)* }
+            }
+
+            fn reach(&mut self, slot: Slot) {
+                match self { $(Self::$kind(policy) => policy.reach(slot),)* }
             }
 
             fn remove(&mut self, slot: Slot) {

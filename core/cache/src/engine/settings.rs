@@ -4,7 +4,7 @@
 use super::{Course, Engine, shard_seed};
 use crate::budget::{Amount, Bounds};
 use crate::growing::Growing;
-use crate::policy::Item;
+use crate::policy::{Item, Policy};
 use crate::table::Entry;
 use crate::{Objective, PolicyKind, Weigh};
 
@@ -51,11 +51,13 @@ impl<V: Clone + Weigh> Engine<V> {
         }
         *self.course.write() = course;
         for (number, shard) in self.shards.iter().enumerate() {
-            // Both are built before the lock: pages for a million entries take
+            // Both are built before the lock: arrays for a million entries take
             // longer than anybody should wait.
-            let policy = course.policy.build(shard_seed(self.seed, number));
+            let mut policy = course.policy.build(shard_seed(self.seed, number));
             let mut moved = Growing::default();
-            moved.reach(self.look(shard).slots);
+            let slots = self.look(shard).slots;
+            policy.reach(slots);
+            moved.reach(slots);
             self.edit(shard).switch(policy, course.objective, moved);
             loop {
                 let mut table = self.edit(shard);

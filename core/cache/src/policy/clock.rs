@@ -57,6 +57,11 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
         prefetch(&self.uses[slot]);
     }
 
+    fn reach(&mut self, slot: Slot) {
+        self.links.reach(slot);
+        self.uses.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         self.queue.remove(&mut self.links, slot);
     }

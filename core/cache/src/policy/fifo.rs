@@ -26,6 +26,10 @@ impl Policy for Fifo {
     #[inline(always)]
     fn hit(&self, _slot: Slot) {}
 
+    fn reach(&mut self, slot: Slot) {
+        self.links.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         self.queue.remove(&mut self.links, slot);
     }

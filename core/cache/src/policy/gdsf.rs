@@ -99,6 +99,11 @@ impl Policy for Gdsf {
         prefetch(&self.ranks[slot]);
     }
 
+    fn reach(&mut self, slot: Slot) {
+        self.ranks.reach(slot);
+        self.heap.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         self.heap.remove(slot);
     }

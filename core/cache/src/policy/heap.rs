@@ -53,6 +53,11 @@ pub(super) struct Heap {
 }
 
 impl Heap {
+    pub(super) fn reach(&mut self, slot: Slot) {
+        self.nodes.reach(slot);
+        self.places.reach(slot);
+    }
+
     /// Adds a slot that isn't in it.
     pub(super) fn push(&mut self, slot: Slot, key: u64) {
         let place = self.len;

@@ -27,6 +27,10 @@ pub(super) struct Links(Growing<Link>);
 pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();
 
 impl Links {
+    pub(super) fn reach(&mut self, slot: Slot) {
+        self.0.reach(slot);
+    }
+
     /// The slot that joined its queue right after this one.
     pub(super) fn newer(&self, slot: Slot) -> Option<Slot> {
         some(self.0[slot].newer)

@@ -57,6 +57,11 @@ impl Policy for Lru {
         prefetch(&self.stamps[slot]);
     }
 
+    fn reach(&mut self, slot: Slot) {
+        self.stamps.reach(slot);
+        self.heap.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         self.heap.remove(slot);
     }

@@ -45,6 +45,11 @@ impl Policy for Random {
     #[inline(always)]
     fn hit(&self, _slot: Slot) {}
 
+    fn reach(&mut self, slot: Slot) {
+        self.slots.reach(slot);
+        self.places.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         let place = self.places[slot];
         self.len -= 1;

@@ -247,6 +247,12 @@ impl<W: Worth> Policy for Queues<W> {
         prefetch(&self.marks[slot]);
     }
 
+    fn reach(&mut self, slot: Slot) {
+        self.records.reach(slot);
+        self.marks.reach(slot);
+        self.links.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         self.pull(slot);
         let record = &self.records[slot];

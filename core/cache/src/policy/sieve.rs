@@ -53,6 +53,11 @@ impl Policy for Sieve {
         prefetch(&self.visited[slot]);
     }
 
+    fn reach(&mut self, slot: Slot) {
+        self.links.reach(slot);
+        self.visited.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         if self.hand == Some(slot) {
             self.hand = self.links.newer(slot);

@@ -350,6 +350,12 @@ impl Policy for WTinyLfu {
         prefetch(&self.marks[slot]);
     }
 
+    fn reach(&mut self, slot: Slot) {
+        self.records.reach(slot);
+        self.marks.reach(slot);
+        self.links.reach(slot);
+    }
+
     fn remove(&mut self, slot: Slot) {
         self.count(slot);
         self.pull(slot);
