@@ -13,12 +13,6 @@ pub(crate) enum Key {
     Long(Box<[u8]>),
 }
 
-impl Default for Key {
-    fn default() -> Self {
-        Self::Short { len: 0, bytes: [0; IN_PLACE] }
-    }
-}
-
 impl From<&[u8]> for Key {
     fn from(key: &[u8]) -> Self {
         if key.len() > IN_PLACE {
