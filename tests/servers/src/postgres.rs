@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::process::{Supervised, empty_log, find_program, free_port};
+use crate::process::{Supervised, empty_log, find_program, free_port, state, wait_until};
 
 /// How long it may take to answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -152,14 +152,24 @@ impl Postgres {
         server.signal(signal);
     }
 
-    /// Kills it as `kill -9` does, with all of its processes.
+    /// Kills it as `kill -9` does, with all of its processes, and waits until
+    /// they are gone: one that is left would keep a new server from starting.
     pub fn kill(&mut self) {
-        if self.server.is_some() {
-            self.signal(Signal::KILL);
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
+        // Once it stands still it starts no more of them.
+        server.signal(Signal::STOP);
+        wait_until("the server stands still", PATIENCE, || state(server.pid()) == Some('T'));
+        let children: Vec<Pid> =
+            children(server.pid().as_raw_pid()).into_iter().filter_map(Pid::from_raw).collect();
+        for &child in &children {
+            // One that has just ended needs no signal.
+            let _ = kill_process(child, Signal::KILL);
         }
-        if let Some(mut server) = self.server.take() {
-            server.kill();
-        }
+        server.kill();
+        let is_gone = |&child: &Pid| matches!(state(child), None | Some('Z'));
+        wait_until("its processes end", PATIENCE, || children.iter().all(is_gone));
     }
 }
 

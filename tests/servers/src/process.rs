@@ -112,11 +112,7 @@ impl Supervised {
     /// Whether the process is there. One that has ended stays known until its
     /// script has noticed.
     fn is_running(&self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero()));
-        // The state comes after the name, which is in brackets; Z has ended.
-        stat.is_ok_and(|stat| {
-            stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
-        })
+        !matches!(state(self.pid), None | Some('Z'))
     }
 
     /// The end of the server's log.
@@ -146,6 +142,14 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// What a process does, as a letter: `T` stands still, `Z` has ended; `None` if
+/// there is no such process.
+pub fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // It comes after the name, which is in brackets.
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// A port of the loopback address that nobody uses now.
