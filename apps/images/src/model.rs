@@ -1,7 +1,7 @@
 //! The nouns of the image store: validated types and their limits. Knows no
 //! SQL and no HTTP.
 
-mod advice;
+pub(crate) mod advice;
 mod key;
 mod listing;
 mod settings;

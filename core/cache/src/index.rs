@@ -4,9 +4,8 @@
 //!
 //! A bucket is one cache line: twelve one-byte tags and twelve slots, and all
 //! tags are compared at once. What doesn't fit goes to overflow buckets behind
-//! it. Growth is linear hashing:
-//! Litwin, "Linear hashing: a new tool for file and table addressing", VLDB
-//! 1980. It never shrinks.
+//! it. Growth is linear hashing: Litwin, "Linear hashing: a new tool for file
+//! and table addressing", VLDB 1980. It never shrinks.
 
 use crate::growing::Growing;
 use crate::policy::Slot;

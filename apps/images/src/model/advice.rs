@@ -57,7 +57,7 @@ impl fmt::Display for Advice {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use larder_cache::what_if::Now;
     use larder_cache::{Objective, PolicyKind};
 
@@ -75,7 +75,8 @@ mod tests {
         }
     }
 
-    fn gdsf() -> Recommendation {
+    /// GDSF is better than LRU.
+    pub(crate) fn gdsf() -> Recommendation {
         Recommendation {
             objective: Objective::Objects,
             policy: PolicyKind::Gdsf,

@@ -33,7 +33,7 @@ impl<const MOST_USES: u8> Clock<MOST_USES> {
 
 impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
     fn insert(&mut self, slot: Slot, _item: Item) {
-        self.uses.reach(slot);
+        self.reach(slot);
         *self.uses[slot].get_mut() = 0;
         self.queue.push(&mut self.links, slot);
     }

@@ -20,6 +20,7 @@ impl Fifo {
 
 impl Policy for Fifo {
     fn insert(&mut self, slot: Slot, _item: Item) {
+        self.reach(slot);
         self.queue.push(&mut self.links, slot);
     }
 

@@ -116,7 +116,7 @@ impl Policy for Gdsf {
     }
 
     fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
-        self.ranks.reach(slot);
+        self.reach(slot);
         let density = density(item);
         self.most_added = self.most_added.max(f64::from(density));
         self.level += f64::from(density) * HAIR;

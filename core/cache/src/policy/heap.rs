@@ -53,16 +53,15 @@ pub(super) struct Heap {
 }
 
 impl Heap {
+    /// Makes room for slots up to this one.
     pub(super) fn reach(&mut self, slot: Slot) {
         self.nodes.reach(slot);
         self.places.reach(slot);
     }
 
-    /// Adds a slot that isn't in it.
+    /// Adds a slot that isn't in it and that it reaches.
     pub(super) fn push(&mut self, slot: Slot, key: u64) {
         let place = self.len;
-        self.nodes.reach(place);
-        self.places.reach(slot);
         self.len += 1;
         self.rise(place, Node::new(key, slot));
     }
@@ -174,6 +173,7 @@ mod tests {
     fn the_least_current_key_comes_first() {
         let mut heap = Heap::default();
         let mut keys: Vec<Option<u64>> = vec![None; 500];
+        heap.reach(keys.len() as Slot);
         let mut state = 1u64;
         for _ in 0..20_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

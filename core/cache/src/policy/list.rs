@@ -27,6 +27,7 @@ pub(super) struct Links(Growing<Link>);
 pub(super) const BYTES_PER_LINK: usize = size_of::<Link>();
 
 impl Links {
+    /// Makes room for slots up to this one.
     pub(super) fn reach(&mut self, slot: Slot) {
         self.0.reach(slot);
     }
@@ -59,9 +60,9 @@ impl Queue {
         some(self.oldest)
     }
 
-    /// Puts a slot, which is in no queue, at the newest end.
+    /// Puts a slot, which is in no queue and which the links reach, at the
+    /// newest end.
     pub(super) fn push(&mut self, links: &mut Links, slot: Slot) {
-        links.0.reach(slot);
         links.0[slot] = Link { newer: NIL, older: self.newest };
         match some(self.newest) {
             Some(newest) => links.0[newest].newer = slot,

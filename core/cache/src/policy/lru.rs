@@ -34,9 +34,9 @@ impl Lru {
 
 impl Policy for Lru {
     fn insert(&mut self, slot: Slot, _item: Item) {
+        self.reach(slot);
         let clock = self.clock.get_mut();
         *clock += 1;
-        self.stamps.reach(slot);
         *self.stamps[slot].get_mut() = *clock;
         self.heap.push(slot, *clock);
     }

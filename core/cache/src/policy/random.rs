@@ -35,9 +35,8 @@ impl Random {
 
 impl Policy for Random {
     fn insert(&mut self, slot: Slot, _item: Item) {
-        self.places.reach(slot);
+        self.reach(slot);
         self.places[slot] = self.len;
-        self.slots.reach(self.len);
         self.slots[self.len] = slot;
         self.len += 1;
     }

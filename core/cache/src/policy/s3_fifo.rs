@@ -212,8 +212,7 @@ impl<W: Worth> Queues<W> {
 
     fn enter(&mut self, slot: Slot, item: Item, is_known: bool) {
         let Item { weight, fingerprint, .. } = item;
-        self.records.reach(slot);
-        self.marks.reach(slot);
+        self.reach(slot);
         let cost = W::cost(item);
         self.records[slot] = Record { weight, fingerprint, cost };
         self.worth.add(cost, weight);

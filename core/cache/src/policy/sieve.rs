@@ -34,7 +34,7 @@ impl Sieve {
 
 impl Policy for Sieve {
     fn insert(&mut self, slot: Slot, _item: Item) {
-        self.visited.reach(slot);
+        self.reach(slot);
         *self.visited[slot].get_mut() = false;
         self.queue.push(&mut self.links, slot);
     }

@@ -176,8 +176,7 @@ impl WTinyLfu {
 
     fn enter(&mut self, slot: Slot, item: Item, part: Part, uses: u8) {
         let Item { weight, cost, fingerprint } = item;
-        self.records.reach(slot);
-        self.marks.reach(slot);
+        self.reach(slot);
         self.records[slot] = Record { weight, cost, fingerprint };
         self.marks[slot].take_uses();
         self.push(slot, part);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use larder_cache::what_if::{Estimate, Now, Recommendation};
+use larder_cache::what_if::{Estimate, Now};
 
 use super::*;
 use crate::model::MEGABYTE;
+use crate::model::advice::tests::gdsf;
 
 /// 64 MB of LRU, which does worse than GDSF.
 pub(in crate::web) fn report() -> Report {
@@ -37,15 +38,7 @@ pub(in crate::web) fn report() -> Report {
         measured: Some(0.7183),
         rungs: (-4..=4).map(rung).collect(),
         now: Now { policy: PolicyKind::Lru, rung: 4 },
-        recommendation: Some(Recommendation {
-            objective: Objective::Objects,
-            policy: PolicyKind::Gdsf,
-            ratio: 0.81,
-            present_policy: PolicyKind::Lru,
-            present_ratio: 0.72,
-            memory_factor: Some(2.3),
-            top_factor: 16.0,
-        }),
+        recommendation: Some(gdsf()),
     }
 }
 
