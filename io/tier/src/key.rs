@@ -27,6 +27,11 @@ impl Key {
         &self.bytes[Self::PREFIX..Self::PREFIX + usize::from(group_len)]
     }
 
+    /// Whether this is the thing itself, not a part of it.
+    pub(crate) fn is_whole(&self) -> bool {
+        Self::PREFIX + self.group().len() == self.bytes.len()
+    }
+
     /// The whole key.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -42,5 +47,6 @@ mod tests {
         assert_ne!(Key::new(b"ab", b"c"), Key::new(b"a", b"bc"));
         assert_eq!(Key::new(b"ab", b"c").group(), b"ab");
         assert_eq!(Key::new(b"", b"").group(), b"");
+        assert!(Key::new(b"ab", b"").is_whole() && !Key::new(b"a", b"b").is_whole());
     }
 }

@@ -207,10 +207,11 @@ where
                 _ => cache.lookup_again(key.bytes()),
             };
             match found {
-                // The slot is read after the entry and inside this request: if
-                // it still stands, no commit of this key can have ended since
-                // the entry was loaded.
-                Lookup::Hit(entry) if slot.stands(entry.token) => {
+                // A write drops the group's own entry before it commits, so
+                // while that is there no commit of it can have ended since it
+                // was loaded. For a part the slot tells: it is read after the
+                // entry and inside this request.
+                Lookup::Hit(entry) if key.is_whole() || slot.stands(entry.token) => {
                     return (entry.outcome, Source::Memory);
                 }
                 // A part of a group that was written since. If a newer load
@@ -286,7 +287,9 @@ where
     /// The value of an entry, unless its group was written since.
     fn current(&self, key: &Key, entry: Entry<V, E>) -> Option<V> {
         match entry.outcome {
-            Outcome::Found(value) if self.shared.slots.of(key.group()).stands(entry.token) => {
+            Outcome::Found(value)
+                if key.is_whole() || self.shared.slots.of(key.group()).stands(entry.token) =>
+            {
                 Some(value)
             }
             _ => None,

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 
-/// How many slots. Groups that share one drop each other's parts at a write,
-/// so there are many more than writes at one time.
+/// How many slots. Groups that share one keep each other's loads from being
+/// kept during a write, and drop each other's parts (not the things
+/// themselves), so there are many more than writes at one time.
 const SLOTS: usize = 65_536;
 
 /// What a write is about.

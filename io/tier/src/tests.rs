@@ -100,6 +100,21 @@ async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
     assert_eq!(tier.get(&key(), || loaded(1)).await.expect("recovers").value, Some(1));
 }
 
+#[tokio::test]
+async fn a_write_of_a_group_in_the_same_slot_leaves_a_group_in_memory() {
+    let tier = tier();
+    tier.get(&key(), || loaded(7)).await.expect("loads");
+    let slot_of = |group: &[u8]| std::ptr::from_ref(tier.shared.slots.of(group));
+    let neighbour = (0_u32..)
+        .map(u32::to_be_bytes)
+        .find(|group| slot_of(group) == slot_of(key().group()))
+        .expect("slots are few");
+    tier.write(Scope::Group(neighbour.to_vec()), async { known(()) }).await;
+    let answer = tier.get(&key(), || async { panic!("loads again") }).await.expect("hits");
+    assert_eq!((answer.value, answer.source), (Some(7), Source::Memory));
+    assert_eq!(tier.peek(&key()), Some(7));
+}
+
 /// The race that cache-aside loses: a load reads the old value, a write
 /// commits and is acknowledged, the load fills.
 #[tokio::test]
