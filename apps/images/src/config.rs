@@ -1,10 +1,12 @@
 //! What an operator may set for the image store.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use larder_blobs::BlobsUrl;
 use larder_picture::Limits;
 use larder_sql::DatabaseUrl;
+use larder_tier::Secret;
 
 use crate::model::Settings;
 
@@ -27,6 +29,22 @@ pub struct Config {
     /// Uploads are refused while the disk has fewer free bytes than this.
     /// Default 1 GiB.
     pub min_free_bytes: u64,
+    /// The cluster this node is part of; `None` if it is alone.
+    pub cluster: Option<Cluster>,
     /// Whether the classic API's upload answers with a list of one key.
     pub classic_key_as_list: bool,
+}
+
+/// How several nodes are one image store. All of them have the same database,
+/// blobs and secret.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Where the other nodes reach this one.
+    pub address: SocketAddr,
+    /// Where clients reach this one, for the list of members.
+    pub listens: SocketAddr,
+    /// What all nodes know and nobody else.
+    pub secret: Secret,
+    /// Whether the database is one that standbys take over.
+    pub is_replicated: bool,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use larder_picture::{BadVariant, Refusal, RenderError};
 use larder_sql::Settled;
+use larder_tier::Unserved;
 
 use crate::model::{InvalidCapacity, InvalidKey, megabytes};
 
@@ -58,6 +59,9 @@ pub enum Error {
          repeat it"
     )]
     Unknown(#[source] Arc<larder_sql::Error>),
+    /// This node of a cluster can't answer without the risk of an old answer.
+    #[error("{}.", sentence(*.0))]
+    Unserved(#[from] Unserved),
     /// The store takes no changes.
     #[error(
         "The store takes no changes at present: it is being moved to another place. Nothing was \
@@ -117,6 +121,12 @@ impl From<larder_blobs::Error> for Error {
             error => Self::Blobs(Arc::new(error)),
         }
     }
+}
+
+fn sentence(why: Unserved) -> String {
+    let text = why.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn other_version(found: u32, known: u32) -> String {

@@ -16,7 +16,7 @@ use larder_clock::SystemClock;
 use larder_web::{Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
-pub use config::Config;
+pub use config::{Cluster, Config};
 pub use error::Error;
 pub use larder_cache::Objective;
 pub use model::{
@@ -24,8 +24,9 @@ pub use model::{
 };
 pub use service::Images;
 
-/// Opens the store and serves it on `listener` until `shutdown` is asked for.
-/// `ready` is told once requests will be answered.
+/// Opens the store and serves it on `listener` until `shutdown` is asked for,
+/// and on `peers` to the other nodes of its cluster, if it is in one. `ready`
+/// is told once requests will be answered.
 ///
 /// # Errors
 /// The store can't be opened, or going on became unsafe.
@@ -33,10 +34,18 @@ pub async fn run(
     config: Config,
     web: WebConfig,
     listener: TcpListener,
+    peers: Option<TcpListener>,
     shutdown: Shutdown,
     ready: impl FnOnce(&Images),
 ) -> Result<(), Error> {
     let images = Images::open(config, Arc::new(SystemClock), shutdown.clone()).await?;
+    // Open until the clients have gone: their reads may need the other nodes,
+    // and those may need this one.
+    let left = Shutdown::default();
+    let door = images.cluster().zip(peers).map(|(cluster, listener)| {
+        let (router, limits) = (cluster.router(images.reader()), web.limits.clone());
+        tokio::spawn(larder_web::serve(listener, router, limits, left.clone()))
+    });
     let mut background = images.start_background();
     ready(&images);
 
@@ -49,5 +58,10 @@ pub async fn run(
     shutdown.ask();
     while background.join_next().await.is_some() {}
     images.close().await;
+    left.ask();
+    if let Some(door) = door {
+        // Whatever became of it, nobody is served there any more.
+        let _ = door.await;
+    }
     shutdown.failure().map_or(Ok(()), |reason| Err(Error::Damaged(reason.to_owned())))
 }

@@ -1,6 +1,7 @@
 //! The verbs of the image store: use cases and rules. Knows no SQL text and
 //! no HTTP.
 
+mod cluster;
 mod collector;
 mod settings;
 mod statistics;
@@ -16,8 +17,8 @@ use bytes::Bytes;
 use larder_blobs::{BlobStore, BlobsUrl, BoxStream, DataFolder};
 use larder_clock::SharedClock;
 use larder_picture::Variant;
-use larder_sql::{Database, DatabaseUrl};
-use larder_tier::{Key, Scope, Source, Tier, Written};
+use larder_sql::{Database, DatabaseUrl, Guard};
+use larder_tier::{End, Key, Scope, Source, Tier, Written};
 use larder_web::Shutdown;
 use tokio::sync::{Notify, Semaphore};
 
@@ -96,7 +97,8 @@ impl Images {
         let place = url.to_string();
         let url = config.database.clone();
         let url = url.unwrap_or_else(|| DatabaseUrl::Sqlite(folder.path().join("larder.db")));
-        let database = Database::open(&larder_sql::Config { url, readers: READERS }).await?;
+        let database = larder_sql::Config { url: url.clone(), readers: READERS };
+        let database = Database::open(&database).await?;
         let store = Store::open(database).await?;
         if store.is_filling().await? {
             return Err(Error::Unfinished);
@@ -106,7 +108,11 @@ impl Images {
             return Err(Error::OthersBlobs(place));
         }
         let settings = store.settings().await?.unwrap_or(config.defaults);
-        let tier = Tier::new(larder_tier::Config {
+        let cluster = match &config.cluster {
+            Some(cluster) => Some(cluster::join(cluster, &url, folder.path()).await?),
+            None => None,
+        };
+        let memory = larder_tier::Config {
             capacity_bytes: settings.capacity_bytes,
             policy: settings.policy,
             objective: settings.objective,
@@ -117,7 +123,8 @@ impl Images {
             // ones whose hashes collide.
             seed: std::hash::RandomState::new().hash_one(0),
             ..larder_tier::Config::default()
-        });
+        };
+        let tier = Tier::new(memory, cluster);
         tier.reconfigure(settings);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let images = Self {
@@ -273,7 +280,11 @@ impl Images {
     pub async fn delete(&self, key: &ImageKey, precondition: Precondition) -> Result<()> {
         let (store, key, now) = (self.shared.store.clone(), key.clone(), self.shared.clock.now());
         let scope = Scope::Group(key.as_str().into());
-        let change = async move { written(store.delete(&key, precondition, now).await) };
+        let change = move |guard| {
+            let (store, key) = (store.guarded(guard), key.clone());
+            let precondition = precondition.clone();
+            async move { written(store.delete(&key, precondition, now).await) }
+        };
         let deleted = self.write(scope, change).await?;
         self.shared.released.notify_one();
         if deleted.map_err(|error| self.noted(error))? { Ok(()) } else { Err(Error::NoSuchImage) }
@@ -285,7 +296,10 @@ impl Images {
     /// The store fails.
     pub async fn delete_all(&self) -> Result<u64> {
         let (store, now) = (self.shared.store.clone(), self.shared.clock.now());
-        let change = async move { written(store.delete_all(now).await) };
+        let change = move |guard| {
+            let store = store.guarded(guard);
+            async move { written(store.delete_all(now).await) }
+        };
         let deleted = self.write(Scope::All, change).await?;
         self.shared.released.notify_one();
         deleted.map_err(|error| self.noted(error))
@@ -293,17 +307,24 @@ impl Images {
 
     /// Changes the store, unless it is known to be away: a change takes what
     /// it is about out of memory, which then couldn't come back.
-    async fn write<T: Send + 'static>(
+    async fn write<T, F>(
         &self,
         scope: Scope,
-        change: impl Future<Output = Written<T>> + Send + 'static,
-    ) -> Result<T> {
+        change: impl FnMut(Option<Guard>) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Written<T>> + Send + 'static,
+    {
         self.shared.store.check().await?;
-        Ok(self.shared.tier.write(scope, change).await)
+        Ok(self.shared.tier.write(scope, change).await?)
     }
 
-    /// Whether rows and blobs can be reached.
+    /// Whether rows and blobs can be reached, and this node is in its cluster.
     pub async fn is_ready(&self) -> bool {
+        if self.cluster().is_some_and(|cluster| !cluster.is_in()) {
+            return false;
+        }
         let asked = async {
             let (rows, blobs) =
                 tokio::join!(self.shared.store.is_reachable(), self.shared.blobs.check());
@@ -328,11 +349,15 @@ impl Images {
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(statistics::sample_for_ever(self.clone()));
         tasks.spawn(collector::collect_for_ever(self.clone()));
+        tasks.spawn(cluster::take_part_for_ever(self.clone()));
         tasks
     }
 
-    /// Finishes what is under way and closes the store.
+    /// Finishes what is under way, leaves the cluster and closes the store.
     pub async fn close(&self) {
+        if let Some(cluster) = self.cluster() {
+            cluster.leave().await;
+        }
         self.shared.store.close().await;
     }
 
@@ -355,9 +380,14 @@ const READY_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a change came to, for the tier.
 fn written<T>(result: Result<T>) -> Written<Result<T>> {
-    let settled = result.as_ref().err().and_then(Error::settled);
-    let settled = settled.map(|settled| Box::pin(settled.wait()) as _);
-    Written { result, settled }
+    let end = match &result {
+        Ok(_) => End::Committed,
+        Err(error) => match error.settled() {
+            Some(settled) => End::Unknown(Box::pin(settled.wait())),
+            None => End::Unchanged,
+        },
+    };
+    Written { result, end }
 }
 
 /// The key of an image, or of a part of it, in the tier.

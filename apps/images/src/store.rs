@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use larder_blobs::BlobId;
 use larder_clock::Timestamp;
-use larder_sql::{Connection, Database, Error as SqlError, Migration, Row, Value};
+use larder_sql::{Connection, Database, Error as SqlError, Guard, Migration, Row, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{Image, ImageKey};
@@ -39,6 +39,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "objective and autopilot of the cache",
         sql: include_str!("store/3.sql"),
     },
+    Migration {
+        version: 4,
+        name: "several nodes: whose statistics, and the pool",
+        sql: include_str!("store/4.sql"),
+    },
 ];
 
 /// Columns of an image, in the order in which [`image`] reads them.
@@ -62,6 +67,12 @@ impl Store {
         let store = Self { database };
         store.outwait_predecessors().await?;
         Ok(store)
+    }
+
+    /// The same store, whose changes begin with `guard`.
+    #[must_use]
+    pub fn guarded(&self, guard: Option<Guard>) -> Self {
+        Self { database: self.database.guarded(guard) }
     }
 
     /// Waits for changes of programs that are gone. 1. One sends a commit and

@@ -100,7 +100,7 @@ impl From<Error> for Problem {
             Error::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-            Error::Unavailable(_) | Error::Unknown(_) | Error::Frozen => {
+            Error::Unavailable(_) | Error::Unknown(_) | Error::Unserved(_) | Error::Frozen => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Error::Rows(_)
@@ -111,7 +111,7 @@ impl From<Error> for Problem {
             | Error::Unfinished => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status == StatusCode::INTERNAL_SERVER_ERROR
-            || matches!(error, Error::Unavailable(_) | Error::Unknown(_))
+            || matches!(error, Error::Unavailable(_) | Error::Unknown(_) | Error::Unserved(_))
         {
             tracing::error!(error = with_sources(&error), "a request failed");
         }
@@ -121,7 +121,9 @@ impl From<Error> for Problem {
                 Self::new(status, "The store doesn't answer just now; try again in a moment.")
                     .retry_after(1)
             }
-            Error::Unknown(_) => Self::new(status, error.to_string()).retry_after(1),
+            Error::Unknown(_) | Error::Unserved(_) => {
+                Self::new(status, error.to_string()).retry_after(1)
+            }
             Error::Frozen => Self::new(status, error.to_string()).retry_after(30),
             Error::NoSuchImage => Self::new(status, error.to_string()).titled("Unknown key"),
             Error::InvalidKey(_) => Self::new(status, error.to_string()).in_field("key"),

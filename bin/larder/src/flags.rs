@@ -154,7 +154,31 @@ pub(crate) struct Options {
     pub(crate) allow_anonymous: bool,
 
     #[command(flatten)]
+    pub(crate) cluster: ClusterOptions,
+
+    #[command(flatten)]
     pub(crate) log: LogOptions,
+}
+
+/// Several nodes that are one image store.
+#[derive(Args)]
+pub(crate) struct ClusterOptions {
+    /// Make this machine one of several that are one image store: where the
+    /// others reach it. They find each other through the database, which must
+    /// be a server's, and share the blobs; port 0 takes a free one
+    #[arg(long, env = "LARDER_NODE_ADDRESS", value_name = "ADDRESS:PORT", value_parser = address, requires = "cluster_secret_file", help_heading = "Cluster")]
+    pub(crate) node_address: Option<SocketAddr>,
+
+    /// A file with the secret that all nodes of the cluster share, 32 bytes or
+    /// more: nothing is said to who doesn't know it
+    #[arg(long, env = "LARDER_CLUSTER_SECRET_FILE", value_name = "FILE", help_heading = "Cluster")]
+    pub(crate) cluster_secret_file: Option<PathBuf>,
+
+    /// The database has standbys that take over by themselves, synchronously
+    /// replicated and never less: nodes then prove their reads by changes,
+    /// which a deposed primary can't make
+    #[arg(long, env = "LARDER_DATABASE_HAS_STANDBYS", help_heading = "Cluster")]
+    pub(crate) database_has_standbys: bool,
 }
 
 /// Where a store is.

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use larder_images::{Config, Images, MEGABYTE, Settings};
+use larder_sql::DatabaseUrl;
+use larder_tier::{SECRET_MIN_BYTES, Secret};
 use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,6 +42,12 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
         true => Some(listen("--cache-listen", options.cache_listen).await.map_err(Usage)?),
         false => None,
     };
+    let peers = match options.cluster.node_address {
+        Some(address) if services.images => {
+            Some(listen("--node-address", address).await.map_err(Usage)?)
+        }
+        _ => None,
+    };
     let shutdown = Shutdown::default();
     end_on_signals(shutdown.clone())?;
     let limits = Limits { connections: connections(), ..Limits::default() };
@@ -69,8 +77,12 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
             let ready = |images: &Images| {
                 announce(&announcement(Some((address, images)), cache_address, token.as_deref()));
             };
+            let mut config = config(&options);
+            if let Some(peers) = &peers {
+                config.cluster = Some(cluster(&options, address, peers.local_addr()?)?);
+            }
             let served =
-                larder_images::run(config(&options), web, listener, shutdown.clone(), ready).await;
+                larder_images::run(config, web, listener, peers, shutdown.clone(), ready).await;
             // Whatever ended the image store ends the rest.
             shutdown.ask();
             served.map_err(|error| explain(error, &options.store))
@@ -94,6 +106,22 @@ fn check(options: &Options, services: Services) -> Result<Option<String>, Usage>
                 capacity / MEGABYTE,
                 memory / MEGABYTE
             )));
+        }
+    }
+    if options.cluster.node_address.is_some() {
+        if !matches!(options.store.database, Some(DatabaseUrl::Server(_))) {
+            return Err(Usage(
+                "--node-address: several nodes need a database server that all of them use: add \
+                 --database postgres://… or mariadb://…"
+                    .into(),
+            ));
+        }
+        if options.store.blobs.is_none() {
+            return Err(Usage(
+                "--node-address: several nodes need blobs that all of them use: add --blobs \
+                 s3://… or a shared folder, file:DIR"
+                    .into(),
+            ));
         }
     }
     let token = options.admin_token_file.as_deref().map(read_token).transpose()?;
@@ -126,8 +154,31 @@ fn read_token(path: &Path) -> Result<String, Usage> {
     Ok(token)
 }
 
+/// What this node is to its cluster.
+fn cluster(
+    options: &Options,
+    listens: SocketAddr,
+    address: SocketAddr,
+) -> Result<larder_images::Cluster, Usage> {
+    let options = &options.cluster;
+    let Some(file) = &options.cluster_secret_file else {
+        return Err(Usage("--node-address needs --cluster-secret-file FILE".into()));
+    };
+    let refused = |why: String| Usage(format!("--cluster-secret-file {}: {why}", file.display()));
+    let secret = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
+    let secret = Secret::new(secret.trim().as_bytes()).ok_or_else(|| {
+        refused(format!(
+            "the secret must be at least {SECRET_MIN_BYTES} characters; make one with: openssl \
+             rand -hex 32"
+        ))
+    })?;
+    let is_replicated = options.database_has_standbys;
+    Ok(larder_images::Cluster { address, listens, secret, is_replicated })
+}
+
 fn config(options: &Options) -> Config {
     Config {
+        cluster: None,
         data: options.store.data.clone(),
         database: options.store.database.clone(),
         blobs: options.store.blobs.clone(),
@@ -188,6 +239,9 @@ fn announcement(
         }
         if let Some(blobs) = &images.config().blobs {
             lines.push(format!("  blobs       {blobs}"));
+        }
+        if let (Some(cluster), Some(own)) = (images.cluster(), &images.config().cluster) {
+            lines.push(format!("  node        {} at {}", cluster.node().0, own.address));
         }
         lines.push(format!(
             "  cache       {} MB, {}{} (change it at /cache)",

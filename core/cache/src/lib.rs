@@ -59,6 +59,6 @@ pub use config::Config;
 pub use ghost::Ghost;
 pub use lease::{Filled, Lease, Lookup, Waiter};
 pub use objective::{Objective, UnknownObjective};
-pub use policy::{PolicyKind, UnknownPolicy};
+pub use policy::{PolicyKind, Sketch, UnknownPolicy};
 pub use stats::Stats;
 pub use weigh::{OVERHEAD_BYTES, Weigh};

@@ -4,6 +4,8 @@
 //! Adding one takes a file under `policy/`, its `mod` line and its line in the
 //! list below; the conformance suite runs over the whole list.
 
+pub use sketch::Sketch;
+
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,12 @@
 //! What nodes tell each other. Messages may be lost, doubled, late and out of
 //! order: each is good whenever it arrives. Never a key or a value.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{BlockId, Epoch, Instance, NodeId, Scope};
 
 /// A message on its way.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Envelope {
     /// Who sends it.
     pub from: NodeId,
@@ -17,7 +19,7 @@ pub struct Envelope {
 }
 
 /// The sender's blocks of `epoch` with a sequence below this are over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Floor {
     /// The epoch of the blocks.
     pub epoch: Epoch,
@@ -38,7 +40,7 @@ impl Floor {
 }
 
 /// What a node tells another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// Drop these keys and keep them out until the release.
     Block {

@@ -109,6 +109,16 @@ impl Node {
         self.lease().serves(epoch, now)
     }
 
+    /// Whether this node is in the cluster, as far as it knows.
+    pub fn is_member(&self) -> bool {
+        self.is_in()
+    }
+
+    /// The epoch it joined in last.
+    pub fn epoch(&self) -> Epoch {
+        self.lease.epoch
+    }
+
     /// How many clients' writes are under way.
     pub fn writes(&self) -> usize {
         self.writes.len()

@@ -3,6 +3,7 @@
 //! pixel.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::format::Format;
 
@@ -166,6 +167,21 @@ impl fmt::Display for Variant {
             Fit::Cover => "cover-",
         })?;
         f.write_str(self.encoding.map_or("auto", |e| e.format().name()))
+    }
+}
+
+impl FromStr for Variant {
+    type Err = BadVariant;
+
+    /// Reads the short form.
+    fn from_str(text: &str) -> Result<Self, BadVariant> {
+        let (width, rest) = text.split_once('x').ok_or(BadVariant::Width)?;
+        let mut rest = rest.split('-');
+        let height = rest.next().ok_or(BadVariant::Height)?;
+        let (fit, format) = (rest.next().ok_or(BadVariant::Fit)?, rest.next());
+        let format = format.ok_or(BadVariant::Format)?;
+        let given = |value, free| (value != free).then_some(value);
+        Self::parse(given(width, "_"), given(height, "_"), Some(fit), given(format, "auto"))
     }
 }
 

@@ -75,6 +75,17 @@ impl Dialect {
         }
     }
 
+    /// The end of a `SELECT` whose rows nobody may change until the transaction
+    /// ends, and others may read so too.
+    pub fn for_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            // MariaDB has no other words for it.
+            Self::MySql => " LOCK IN SHARE MODE",
+            Self::Postgres => " FOR SHARE",
+        }
+    }
+
     /// As [`Dialect::for_update`], leaving out rows that others hold.
     pub fn for_update_of_free(self) -> &'static str {
         match self {

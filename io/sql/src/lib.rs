@@ -81,6 +81,9 @@ pub enum Error {
         /// When it is decided.
         settled: Settled,
     },
+    /// A [`Guard`] refused the transaction; nothing was changed.
+    #[error("the transaction was refused: {0}")]
+    Refused(String),
     /// Another transaction changed the same rows. Told to a transaction's
     /// closure only, which passes it on and is run again.
     #[error("another transaction changed the same rows")]
@@ -154,10 +157,25 @@ pub trait Connection {
     fn conflict(&mut self) -> Error;
 }
 
+/// The first statements of every transaction that changes rows, which may
+/// refuse it with [`Error::Refused`]. Run again whenever the transaction is.
+#[derive(Clone)]
+pub struct Guard(Arc<Check>);
+
+type Check = dyn Fn(&mut dyn Connection) -> Result<()> + Send + Sync;
+
+impl Guard {
+    /// A guard that runs `check`.
+    pub fn new(check: impl Fn(&mut dyn Connection) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+}
+
 /// A database: cheap to clone, shared by everything that uses it.
 #[derive(Clone)]
 pub struct Database {
     engine: Engine,
+    guard: Option<Guard>,
 }
 
 #[derive(Clone)]
@@ -191,7 +209,13 @@ impl Database {
             }
             DatabaseUrl::Server(url) => Engine::Server(server::Server::open(url).await?),
         };
-        Ok(Self { engine })
+        Ok(Self { engine, guard: None })
+    }
+
+    /// The same database, whose transactions begin with `guard`.
+    #[must_use]
+    pub fn guarded(&self, guard: Option<Guard>) -> Self {
+        Self { engine: self.engine.clone(), guard }
     }
 
     /// The engine's dialect.
@@ -305,12 +329,19 @@ impl Database {
     /// What `work` returned, or the commit's error.
     pub async fn write<T, E>(
         &self,
-        work: impl FnMut(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+        mut work: impl FnMut(&mut dyn Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let guard = self.guard.clone();
+        let work = move |connection: &mut dyn Connection| {
+            if let Some(Guard(check)) = &guard {
+                check(connection)?;
+            }
+            work(connection)
+        };
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Server(server) => server.write(work).await,

@@ -476,6 +476,7 @@ impl Session<'_> {
                 Error::Statement(text) => Error::Statement(text.clone()),
                 Error::Unavailable(text) => Error::Unavailable(text.clone()),
                 Error::DiskFull => Error::DiskFull,
+                Error::Refused(text) => Error::Refused(text.clone()),
                 Error::Conflict => Error::Conflict,
                 error => Error::Statement(error.to_string()),
             };

@@ -40,7 +40,7 @@ macro_rules! into_value {
     )*};
 }
 
-into_value!(i64 => Integer, i32 => Integer, u32 => Integer, f64 => Real, &str => Text, String => Text, Vec<u8> => Blob);
+into_value!(i64 => Integer, i32 => Integer, u32 => Integer, u16 => Integer, f64 => Real, &str => Text, String => Text, Vec<u8> => Blob);
 
 impl From<u64> for Value {
     /// Numbers beyond 2^63 can't be stored as such on any engine; none of
@@ -96,7 +96,7 @@ macro_rules! integer_from_value {
     )*};
 }
 
-integer_from_value!(u64, u32);
+integer_from_value!(u64, u32, u16);
 
 impl FromValue for f64 {
     const EXPECTED: &'static str = "a number";

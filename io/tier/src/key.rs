@@ -21,15 +21,27 @@ impl Key {
         Self { bytes }
     }
 
+    /// The key that has these bytes; `None` if none does.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        let prefix = bytes.first_chunk::<{ Self::PREFIX }>()?;
+        let group_len = usize::from(u16::from_be_bytes(*prefix));
+        (bytes.len() >= Self::PREFIX + group_len).then_some(Self { bytes })
+    }
+
     /// What is written as a whole.
     pub fn group(&self) -> &[u8] {
         let group_len = u16::from_be_bytes([self.bytes[0], self.bytes[1]]);
         &self.bytes[Self::PREFIX..Self::PREFIX + usize::from(group_len)]
     }
 
+    /// Which part of it; empty for the thing itself.
+    pub fn part(&self) -> &[u8] {
+        &self.bytes[Self::PREFIX + self.group().len()..]
+    }
+
     /// Whether this is the thing itself, not a part of it.
     pub(crate) fn is_whole(&self) -> bool {
-        Self::PREFIX + self.group().len() == self.bytes.len()
+        self.part().is_empty()
     }
 
     /// The whole key.
@@ -47,6 +59,8 @@ mod tests {
         assert_ne!(Key::new(b"ab", b"c"), Key::new(b"a", b"bc"));
         assert_eq!(Key::new(b"ab", b"c").group(), b"ab");
         assert_eq!(Key::new(b"", b"").group(), b"");
+        assert_eq!(Key::from_bytes(Key::new(b"a", b"b").bytes), Some(Key::new(b"a", b"b")));
+        assert_eq!(Key::from_bytes(vec![0, 2, b'a']), None);
         assert!(Key::new(b"ab", b"").is_whole() && !Key::new(b"a", b"b").is_whole());
     }
 }

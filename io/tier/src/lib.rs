@@ -10,6 +10,8 @@
 //! The tier knows nothing of what it keeps, and the store is whatever its
 //! callers' futures read and write.
 
+mod cluster;
+mod coherence;
 mod insight;
 mod key;
 mod meter;
@@ -20,9 +22,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use larder_cache::{Cache, Lease, Lookup, Weigh};
+use larder_sql::Guard;
 use parking_lot::Mutex;
 
+use cluster::Fetch;
+pub use cluster::{
+    Cluster, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES, Secret, Told, Unserved,
+};
+use coherence::{Coherence, Reading, Token};
 use insight::Observer;
 pub use insight::{Insight, Settings};
 pub use key::Key;
@@ -30,7 +39,7 @@ pub use larder_cache::what_if::{Estimate, Ratio, Recommendation, Report, Rung};
 pub use larder_cache::{Config, Decision, Objective, PolicyKind, Stats as CacheStats};
 pub use meter::{Histogram, Meter, Window};
 pub use slots::Scope;
-use slots::{Slots, Token};
+use slots::Slots;
 
 /// How often a read that waited for another one's load and was told to look
 /// again does so before it loads by itself: under a storm of writes to one
@@ -46,11 +55,21 @@ enum Outcome<V, E> {
     Failed(E),
 }
 
-/// An entry in memory, with the state of its slot when it was loaded.
+/// An entry in memory, with the state of memory when it was loaded.
 #[derive(Clone)]
 struct Entry<V, E> {
     token: Token,
+    /// Who was asked for it.
+    source: Source,
     outcome: Outcome<V, E>,
+}
+
+/// What a load came to.
+struct Loaded<V, E> {
+    outcome: Outcome<V, E>,
+    source: Source,
+    /// Whether this node is one that keeps the key.
+    keep: bool,
 }
 
 impl<V: Weigh, E> Weigh for Entry<V, E> {
@@ -75,11 +94,22 @@ impl<V: Weigh, E> Weigh for Entry<V, E> {
     }
 }
 
+/// A value that another node can be told.
+pub trait Portable: Sized {
+    /// The value as bytes.
+    fn pack(&self) -> Bytes;
+
+    /// The value that was packed so; `None` for bytes of another program.
+    fn unpack(bytes: &Bytes) -> Option<Self>;
+}
+
 /// Who answered a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The value was in memory.
     Memory,
+    /// The value was in the memory of the node that owns its key.
+    Peer,
     /// The value came from the store, loaded by this read or one it joined.
     Store,
 }
@@ -97,9 +127,18 @@ pub struct Answer<V> {
 pub struct Written<T> {
     /// For the caller.
     pub result: T,
-    /// Resolves when it is decided whether the change happened; `None` where
-    /// that is known already.
-    pub settled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether it happened.
+    pub end: End,
+}
+
+/// Whether a change happened.
+pub enum End {
+    /// It did.
+    Committed,
+    /// It did not, nor will.
+    Unchanged,
+    /// The store didn't say. Resolves when it is decided.
+    Unknown(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 /// What a write is about, out of memory as long as this lives.
@@ -114,7 +153,9 @@ where
     E: Clone,
 {
     fn new(shared: Arc<Shared<V, E>>, scope: Scope) -> Self {
-        shared.slots.block(&scope);
+        if let Coherence::Alone(slots) = &shared.coherence {
+            slots.block(&scope);
+        }
         match &scope {
             Scope::Group(group) => {
                 shared.cache.invalidate(Key::new(group, b"").bytes());
@@ -127,7 +168,9 @@ where
 
 impl<V, E> Drop for Block<V, E> {
     fn drop(&mut self) {
-        self.shared.slots.release(&self.scope);
+        if let Coherence::Alone(slots) = &self.shared.coherence {
+            slots.release(&self.scope);
+        }
     }
 }
 
@@ -138,11 +181,36 @@ pub struct Tier<V, E> {
 
 struct Shared<V, E> {
     cache: Cache<Entry<V, E>>,
-    slots: Slots,
+    coherence: Coherence,
     meter: Meter,
     observer: Observer,
     /// The policy that was asked for last.
     asked: Mutex<PolicyKind>,
+}
+
+impl<V: Portable, E> Shared<V, E> {
+    /// Asks the owner of the key, if that is another node, and else the store.
+    async fn ask(
+        &self,
+        key: &Key,
+        forward: bool,
+        load: impl Future<Output = Result<Option<V>, E>>,
+    ) -> Loaded<V, E> {
+        let fetched = match &self.coherence {
+            Coherence::Clustered(cluster) if forward => cluster.fetch(key).await,
+            _ => Fetch::Load,
+        };
+        match fetched {
+            Fetch::Found { packed, is_hit, keep } if let Some(value) = V::unpack(&packed) => {
+                let source = if is_hit { Source::Peer } else { Source::Store };
+                Loaded { outcome: Outcome::Found(value), source, keep }
+            }
+            Fetch::Absent => {
+                Loaded { outcome: Outcome::Absent, source: Source::Store, keep: false }
+            }
+            _ => Loaded { outcome: load.await.into(), source: Source::Store, keep: true },
+        }
+    }
 }
 
 impl<V, E> Clone for Tier<V, E> {
@@ -153,11 +221,11 @@ impl<V, E> Clone for Tier<V, E> {
 
 impl<V, E> Tier<V, E>
 where
-    V: Clone + Weigh + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
+    V: Clone + Weigh + Portable + Send + Sync + 'static,
+    E: Clone + From<Unserved> + Send + Sync + 'static,
 {
-    /// An empty tier.
-    pub fn new(config: Config) -> Self {
+    /// An empty tier; `cluster` if it is one of several over the same store.
+    pub fn new(config: Config, cluster: Option<Arc<Cluster>>) -> Self {
         let cache = Cache::new(config);
         let settings = Settings {
             capacity_bytes: config.capacity_bytes,
@@ -165,108 +233,127 @@ where
             objective: config.objective,
             autopilot: false,
         };
+        let coherence = match cluster {
+            None => Coherence::Alone(Slots::new()),
+            Some(cluster) => {
+                let cache = cache.clone();
+                cluster.on_clear(move || cache.clear());
+                Coherence::Clustered(cluster)
+            }
+        };
         let shared = Shared {
             observer: Observer::start(cache.clone(), settings),
             cache,
-            slots: Slots::new(),
+            coherence,
             meter: Meter::default(),
             asked: Mutex::new(config.policy),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Reads `key`: from memory, or by `load`, which reads the store. Reads
-    /// of one key at one time cause one load. The load goes on when the
-    /// caller goes away, because others may wait for it.
+    /// Reads `key`: from memory, from the memory of the node that owns it, or
+    /// by `load`, which reads the store. Reads of one key at one time cause
+    /// one load. The load goes on when the caller goes away, because others
+    /// may wait for it.
     ///
     /// # Errors
-    /// What the load returned; all who waited for it get the same.
+    /// What the load returned; all who waited for it get the same. In a
+    /// cluster also [`Unserved`].
     pub async fn get<F>(&self, key: &Key, load: impl FnOnce() -> F) -> Result<Answer<V>, E>
     where
         F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
         let start = Instant::now();
-        let (outcome, source) = self.find(key, load).await;
+        let (outcome, source) = self.find(key, true, load).await;
         self.shared.meter.record(source, start.elapsed());
-        match outcome {
-            Outcome::Found(value) => Ok(Answer { value: Some(value), source }),
-            Outcome::Absent => Ok(Answer { value: None, source }),
-            Outcome::Failed(error) => Err(error),
-        }
+        answer(outcome, source)
     }
 
-    async fn find<F>(&self, key: &Key, load: impl FnOnce() -> F) -> (Outcome<V, E>, Source)
+    /// Reads `key`, which this node owns, for another node: as [`Tier::get`],
+    /// but asks no third one, and isn't counted, because that one counts it.
+    pub async fn get_for_peer<F>(&self, key: &Key, load: impl FnOnce() -> F) -> Told
     where
         F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
-        let Shared { cache, slots, .. } = &*self.shared;
-        let slot = slots.of(key.group());
+        match self.find(key, false, load).await {
+            (Outcome::Found(value), source) => Told::Found(value.pack(), source == Source::Memory),
+            (Outcome::Absent, _) => Told::Absent,
+            (Outcome::Failed(_), _) => Told::Nothing,
+        }
+    }
+
+    async fn find<F>(
+        &self,
+        key: &Key,
+        forward: bool,
+        load: impl FnOnce() -> F,
+    ) -> (Outcome<V, E>, Source)
+    where
+        F: Future<Output = Result<Option<V>, E>> + Send + 'static,
+    {
+        let Shared { cache, coherence, .. } = &*self.shared;
         for attempt in 0..RETRIES {
             let found = match attempt {
                 0 => cache.lookup(key.bytes()),
                 _ => cache.lookup_again(key.bytes()),
             };
             match found {
-                // A write drops the group's own entry before it commits, so
-                // while that is there no commit of it can have ended since it
-                // was loaded. For a part the slot tells: it is read after the
-                // entry and inside this request.
-                Lookup::Hit(entry) if key.is_whole() || slot.stands(entry.token) => {
+                Lookup::Hit(entry) if coherence.stands(key, entry.token) => {
                     return (entry.outcome, Source::Memory);
                 }
-                // A part of a group that was written since. If a newer load
-                // has just replaced it, dropping that costs a miss, no more.
+                // Out of date. If a newer load has just replaced it, dropping
+                // that costs a miss, no more.
                 Lookup::Hit(_) => {
                     cache.invalidate(key.bytes());
                 }
                 Lookup::Miss(lease) => {
-                    let outcome = match slot.token() {
-                        Some(token) => self.load_under(lease, key, token, load()).await,
-                        // A write is under way: read past the memory.
-                        None => {
-                            drop(lease);
-                            Outcome::from(load().await)
-                        }
-                    };
-                    return (outcome, Source::Store);
+                    let reading = coherence.begin(key);
+                    return self.load_under(Some(lease), reading, key, forward, load()).await;
                 }
                 Lookup::Wait(waiter) => {
                     if let Some(entry) = waiter.await {
-                        return (entry.outcome, Source::Store);
+                        return (entry.outcome, entry.source);
                     }
                 }
             }
         }
-        (Outcome::from(load().await), Source::Store)
+        let reading = coherence.begin(key);
+        self.load_under(None, reading, key, forward, load()).await
     }
 
     /// Loads, and keeps and shares the result if no write of the key began
     /// meanwhile. Those who wait and may have arrived after that write look
-    /// again; our own caller came before the load, so for it the result is
-    /// good either way.
+    /// again.
     async fn load_under<F>(
         &self,
-        lease: Lease<Entry<V, E>>,
+        lease: Option<Lease<Entry<V, E>>>,
+        reading: Reading,
         key: &Key,
-        token: Token,
+        forward: bool,
         load: F,
-    ) -> Outcome<V, E>
+    ) -> (Outcome<V, E>, Source)
     where
         F: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
-        let (shared, group) = (self.shared.clone(), key.group().to_vec());
+        let (shared, key) = (self.shared.clone(), key.clone());
         let task = tokio::spawn(async move {
-            let outcome = Outcome::from(load.await);
-            let entry = Entry { token, outcome: outcome.clone() };
-            shared.slots.of(&group).if_stands(token, move || match entry.outcome {
-                Outcome::Found(_) => {
-                    lease.fill(entry);
-                }
-                Outcome::Absent | Outcome::Failed(_) => {
-                    lease.share(entry);
+            let Loaded { outcome, source, keep } = shared.ask(&key, forward, load).await;
+            let is_answer = shared.coherence.finish(&key, &reading, |token| {
+                let (Some(lease), Some(token)) = (lease, token) else { return };
+                let entry = Entry { token, source, outcome: outcome.clone() };
+                match entry.outcome {
+                    Outcome::Found(_) if keep => {
+                        lease.fill(entry);
+                    }
+                    _ => {
+                        lease.share(entry);
+                    }
                 }
             });
-            outcome
+            match is_answer {
+                true => (outcome, source),
+                false => (Outcome::Failed(Unserved::Out.into()), source),
+            }
         });
         finished(task).await
     }
@@ -287,42 +374,61 @@ where
     /// The value of an entry, unless its group was written since.
     fn current(&self, key: &Key, entry: Entry<V, E>) -> Option<V> {
         match entry.outcome {
-            Outcome::Found(value)
-                if key.is_whole() || self.shared.slots.of(key.group()).stands(entry.token) =>
-            {
-                Some(value)
-            }
+            Outcome::Found(value) if self.shared.coherence.stands(key, entry.token) => Some(value),
             _ => None,
         }
     }
 
     /// Changes the store: `change` runs to its end, also when the caller goes
-    /// away, while nothing in `scope` is in memory or gets there. Where the
-    /// store didn't say whether the change happened, `scope` stays out of
-    /// memory until that is decided; the caller doesn't wait for it.
-    pub async fn write<T: Send + 'static>(
+    /// away, while nothing in `scope` is in memory or gets there, on any node.
+    /// It begins its transactions with the guard it is given, and may be asked
+    /// to change again where the guard refused. Where the store didn't say
+    /// whether the change happened, `scope` stays out of memory until that is
+    /// decided; the caller doesn't wait for it.
+    ///
+    /// # Errors
+    /// [`Unserved`], in a cluster only.
+    pub async fn write<T, F>(
         &self,
         scope: Scope,
-        change: impl Future<Output = Written<T>> + Send + 'static,
-    ) -> T {
+        mut change: impl FnMut(Option<Guard>) -> F + Send + 'static,
+    ) -> Result<T, Unserved>
+    where
+        T: Send + 'static,
+        F: Future<Output = Written<T>> + Send + 'static,
+    {
         let shared = self.shared.clone();
         let task = tokio::spawn(async move {
-            let block = Block::new(shared, scope);
-            let Written { result, settled } = change.await;
-            if let Some(settled) = settled {
+            let block = Block::new(shared.clone(), scope);
+            if let Coherence::Clustered(cluster) = &shared.coherence {
+                return cluster.write(&block.scope, change).await;
+            }
+            let Written { result, end } = change(None).await;
+            if let End::Unknown(settled) = end {
                 tokio::spawn(async move {
                     settled.await;
                     drop(block);
                 });
             }
-            result
+            Ok(result)
         });
         finished(task).await
     }
 
-    /// Empties the memory; the store stays as it is.
+    /// Empties the memory of this node; the store stays as it is.
     pub fn clear(&self) {
-        self.shared.cache.clear();
+        match &self.shared.coherence {
+            Coherence::Alone(_) => self.shared.cache.clear(),
+            Coherence::Clustered(cluster) => cluster.forget(),
+        }
+    }
+
+    /// The cluster this node is in.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        match &self.shared.coherence {
+            Coherence::Alone(_) => None,
+            Coherence::Clustered(cluster) => Some(cluster),
+        }
     }
 
     /// Sets capacity, policy, objective and autopilot, keeping what fits. The
@@ -364,6 +470,14 @@ impl<V, E> From<Result<Option<V>, E>> for Outcome<V, E> {
             Ok(None) => Self::Absent,
             Err(error) => Self::Failed(error),
         }
+    }
+}
+
+fn answer<V, E>(outcome: Outcome<V, E>, source: Source) -> Result<Answer<V>, E> {
+    match outcome {
+        Outcome::Found(value) => Ok(Answer { value: Some(value), source }),
+        Outcome::Absent => Ok(Answer { value: None, source }),
+        Outcome::Failed(error) => Err(error),
     }
 }
 

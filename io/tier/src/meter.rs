@@ -23,10 +23,13 @@ pub struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        let histogram =
-            || Histogram::new_with_bounds(1, LONGEST_NS, 2).expect("the bounds are in range");
         Self { hits: histogram(), misses: histogram() }
     }
+}
+
+/// A histogram that has seen nothing.
+pub(crate) fn histogram() -> Histogram {
+    Histogram::new_with_bounds(1, LONGEST_NS, 2).expect("the bounds are in range")
 }
 
 impl Window {
@@ -61,7 +64,7 @@ impl Meter {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(LONGEST_NS);
         let mut windows = self.windows.lock();
         let histogram = match source {
-            Source::Memory => &mut windows.present.hits,
+            Source::Memory | Source::Peer => &mut windows.present.hits,
             Source::Store => &mut windows.present.misses,
         };
         histogram.saturating_record(nanoseconds);

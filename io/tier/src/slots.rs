@@ -52,15 +52,13 @@ impl Slot {
         (*blocks == 0).then(|| Token(self.generation.load(Ordering::Acquire)))
     }
 
-    /// Does `install` if nothing was written since `token` was taken, and lets
-    /// no write begin meanwhile.
-    pub(crate) fn if_stands(&self, token: Token, install: impl FnOnce()) {
+    /// Calls `with` with whether nothing was written since `token` was taken,
+    /// and lets no write begin meanwhile.
+    pub(crate) fn if_stands(&self, token: Token, with: impl FnOnce(bool)) {
         let _blocks = self.blocks.lock();
         // While a write is under way the generation is no token's: blocking
         // moved it on, and no token is given out before the release.
-        if self.stands(token) {
-            install();
-        }
+        with(self.stands(token));
     }
 
     fn block(&self) {

@@ -11,7 +11,7 @@ use super::*;
 type TestTier = Tier<u64, &'static str>;
 
 fn tier() -> TestTier {
-    Tier::new(Config { capacity_bytes: 1 << 20, shards: 1, ..Config::default() })
+    Tier::new(Config { capacity_bytes: 1 << 20, shards: 1, ..Config::default() }, None)
 }
 
 fn key() -> Key {
@@ -20,7 +20,34 @@ fn key() -> Key {
 
 /// A change of which it is known whether it happened.
 fn known<T>(result: T) -> Written<T> {
-    Written { result, settled: None }
+    Written { result, end: End::Committed }
+}
+
+/// A write that changes nothing.
+async fn write(tier: &TestTier, scope: Scope) {
+    tier.write(scope, |_| async { known(()) }).await.expect("is alone");
+}
+
+/// A change that is made once.
+fn once<T, F: Future<Output = Written<T>>>(change: F) -> impl FnMut(Option<Guard>) -> F {
+    let mut change = Some(change);
+    move |_| change.take().expect("is made once")
+}
+
+impl Portable for u64 {
+    fn pack(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.to_be_bytes())
+    }
+
+    fn unpack(bytes: &Bytes) -> Option<Self> {
+        Some(Self::from_be_bytes(bytes[..].try_into().ok()?))
+    }
+}
+
+impl From<Unserved> for &'static str {
+    fn from(_: Unserved) -> Self {
+        "unserved"
+    }
 }
 
 async fn loaded(value: u64) -> Result<Option<u64>, &'static str> {
@@ -104,12 +131,13 @@ async fn a_failure_is_told_to_all_who_wait_and_not_kept() {
 async fn a_write_of_a_group_in_the_same_slot_leaves_a_group_in_memory() {
     let tier = tier();
     tier.get(&key(), || loaded(7)).await.expect("loads");
-    let slot_of = |group: &[u8]| std::ptr::from_ref(tier.shared.slots.of(group));
+    let Coherence::Alone(slots) = &tier.shared.coherence else { panic!("it is alone") };
+    let slot_of = |group: &[u8]| std::ptr::from_ref(slots.of(group));
     let neighbour = (0_u32..)
         .map(u32::to_be_bytes)
         .find(|group| slot_of(group) == slot_of(key().group()))
         .expect("slots are few");
-    tier.write(Scope::Group(neighbour.to_vec()), async { known(()) }).await;
+    write(&tier, Scope::Group(neighbour.to_vec())).await;
     let answer = tier.get(&key(), || async { panic!("loads again") }).await.expect("hits");
     assert_eq!((answer.value, answer.source), (Some(7), Source::Memory));
     assert_eq!(tier.peek(&key()), Some(7));
@@ -136,7 +164,7 @@ async fn a_load_that_began_before_a_write_is_neither_kept_nor_shared_after_it() 
             }
         });
         has_begun.await.expect("begins");
-        tier.write(Scope::Group(b"k".to_vec()), async { known(()) }).await;
+        write(&tier, Scope::Group(b"k".to_vec())).await;
         // Arrives after the acknowledgement, while the old load still runs.
         let after = tokio::spawn({
             let (tier, key) = (tier.clone(), key.clone());
@@ -160,12 +188,12 @@ async fn while_a_write_is_under_way_reads_go_to_the_store_and_nothing_is_kept() 
     let writing = tokio::spawn({
         let tier = tier.clone();
         async move {
-            tier.write(Scope::Group(b"k".to_vec()), async move {
+            let change = once(async move {
                 let _ = began.send(());
                 let _ = committed.await;
                 known(())
-            })
-            .await;
+            });
+            tier.write(Scope::Group(b"k".to_vec()), change).await.expect("is alone");
         }
     });
     has_begun.await.expect("begins");
@@ -185,8 +213,8 @@ async fn while_nobody_knows_whether_a_change_happened_nothing_is_kept() {
     let settled = Box::pin(async move {
         let _ = decided.await;
     });
-    let change = async move { Written { result: "gone away", settled: Some(settled) } };
-    let told = tier.write(Scope::Group(b"k".to_vec()), change).await;
+    let change = once(async move { Written { result: "gone away", end: End::Unknown(settled) } });
+    let told = tier.write(Scope::Group(b"k".to_vec()), change).await.expect("is alone");
     assert_eq!(told, "gone away", "the caller doesn't wait for the decision");
     // The store shows the old value still, and then the new one.
     assert_eq!(tier.get(&key(), || loaded(1)).await.expect("reads").value, Some(1));
@@ -209,13 +237,13 @@ async fn a_write_goes_on_when_its_caller_goes_away() {
     let writing = tokio::spawn({
         let (tier, done) = (tier.clone(), done.clone());
         async move {
-            tier.write(Scope::Group(b"k".to_vec()), async move {
+            let change = once(async move {
                 let _ = began.send(());
                 let _ = committed.await;
                 done.store(true, SeqCst);
                 known(())
-            })
-            .await;
+            });
+            tier.write(Scope::Group(b"k".to_vec()), change).await.expect("is alone");
         }
     });
     has_begun.await.expect("begins");
@@ -262,14 +290,14 @@ async fn a_write_makes_all_parts_of_its_group_out_of_date() {
         tier.get(&Key::new(b"k", part), || loaded(1)).await.expect("reads");
     }
     tier.get(&Key::new(b"other", b"webp"), || loaded(1)).await.expect("reads");
-    tier.write(Scope::Group(b"k".to_vec()), async { known(()) }).await;
+    write(&tier, Scope::Group(b"k".to_vec())).await;
     for part in parts {
         assert_eq!(tier.peek(&Key::new(b"k", part)), None);
         let answer = tier.get(&Key::new(b"k", part), || loaded(2)).await.expect("reads");
         assert_eq!((answer.value, answer.source), (Some(2), Source::Store));
     }
     assert_eq!(tier.peek(&Key::new(b"other", b"webp")), Some(1));
-    tier.write(Scope::All, async { known(()) }).await;
+    write(&tier, Scope::All).await;
     assert_eq!(tier.peek(&Key::new(b"other", b"webp")), None);
     assert_eq!(tier.cache_stats().items, 0);
 }
@@ -337,15 +365,15 @@ async fn no_read_is_older_than_an_acknowledged_write() {
             tokio::spawn(async move {
                 for version in 1..=3000 {
                     let store = store.clone();
-                    let change = async move {
+                    let change = once(async move {
                         tokio::task::yield_now().await;
                         store[n].store(version, SeqCst);
                         tokio::task::yield_now().await;
                         known(())
-                    };
+                    });
                     let scope =
                         if version % 100 == 0 { Scope::All } else { Scope::Group(group(n)) };
-                    tier.write(scope, change).await;
+                    tier.write(scope, change).await.expect("is alone");
                     acknowledged[n].store(version, SeqCst);
                 }
             })
@@ -374,7 +402,11 @@ async fn loop_once(tier: &TestTier) {
 fn settings(autopilot: bool) -> Settings {
     let weight = Cache::<Entry<u64, &str>>::weight_of(
         Key::new(&[0; 8], b"").bytes(),
-        &Entry { token: Slots::new().of(b"").token().expect("stands"), outcome: Outcome::Absent },
+        &Entry {
+            token: Token::Alone(Slots::new().of(b"").token().expect("stands")),
+            source: Source::Store,
+            outcome: Outcome::Absent,
+        },
     );
     let (policy, objective) = (PolicyKind::Lru, Objective::Objects);
     Settings { capacity_bytes: 100 * weight, policy, objective, autopilot }

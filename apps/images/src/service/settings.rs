@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use larder_cache::PolicyKind;
-use larder_tier::{Decision, Report};
+use larder_tier::{Decision, End, Report, Scope, Written};
 use parking_lot::Mutex;
 
 use super::{Images, Shared};
@@ -103,9 +103,31 @@ impl Images {
         Ok(())
     }
 
-    /// Empties the memory; the images stay in the store.
-    pub fn clear_cache(&self) {
-        self.shared.tier.clear();
+    /// Puts the settings in force that were saved last, at another node
+    /// perhaps.
+    pub(super) async fn follow_settings(&self) -> Result<()> {
+        let _gate = self.shared.settings.gate.lock().await;
+        let saved = self.shared.store.settings().await?.unwrap_or(self.shared.config.defaults);
+        let before = std::mem::replace(&mut *self.shared.settings.settings.lock(), saved);
+        if saved != before {
+            self.shared.tier.reconfigure(saved);
+        }
+        Ok(())
+    }
+
+    /// Empties the memory of all nodes; the images stay in the store.
+    ///
+    /// # Errors
+    /// In a cluster: the other nodes weren't told in time.
+    pub async fn clear_cache(&self) -> Result<()> {
+        match self.cluster() {
+            None => self.shared.tier.clear(),
+            Some(_) => {
+                let change = |_| async { Written { result: (), end: End::Committed } };
+                self.shared.tier.write(Scope::All, change).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What the memory could do.

@@ -170,9 +170,9 @@ impl Images {
         }
         // Watchers see the sample even while the store is away.
         statistics.latest.send_replace(Some(sample));
-        store.add_sample(sample).await?;
+        store.add_sample(self.node(), sample).await?;
         if thin {
-            store.thin_samples(now).await?;
+            store.thin_samples(self.node(), now).await?;
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl Images {
     /// The store fails.
     pub async fn samples(&self, view: View) -> Result<Vec<Sample>> {
         let since = self.shared.clock.now().minus_seconds(view.seconds());
-        self.shared.store.samples(since).await.map_err(|error| self.noted(error))
+        self.shared.store.samples(self.node(), since).await.map_err(|error| self.noted(error))
     }
 
     /// Tells of every new sample.

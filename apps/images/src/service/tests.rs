@@ -16,6 +16,7 @@ fn config(folder: &std::path::Path) -> Config {
         data: folder.to_path_buf(),
         database: None,
         blobs: None,
+        cluster: None,
         defaults: Settings {
             capacity_bytes: 8 * MEGABYTE,
             policy: "lru".parse().expect("a policy"),

@@ -7,7 +7,8 @@ use std::io::{Read, Seek};
 use bytes::Bytes;
 use larder_blobs::{BlobId, Spool};
 use larder_picture::{Limits, Picture, ProbeError};
-use larder_tier::{Scope, Written};
+use larder_sql::Guard;
+use larder_tier::{End, Scope, Unserved, Written};
 
 use super::{Images, Shared, written};
 use crate::error::{Error, Result};
@@ -82,26 +83,16 @@ impl Images {
         let images = self.clone();
         let now = self.shared.clock.now();
         let scope = Scope::Group(key.as_str().into());
-        let change = async move {
-            let new = NewImage { key, location, picture, size, precondition, now };
-            let stored = images.shared.store.put(new).await;
-            let uses_ours = stored.as_ref().is_ok_and(|stored| stored.image.location == location);
-            // After a failure that leaves open whether the row is there, the
-            // blob must stay until that is decided, or until the next start.
-            let is_open = |error: &Error| error.is_fatal() || error.settled().is_some();
-            let unknown = stored.as_ref().is_err_and(is_open);
-            let Written { result, settled } = written(stored);
-            let settled = settled.map(|settled| {
-                let decided = async move {
-                    settled.await;
-                    images.remove_if_unknown(&location).await;
-                };
-                Box::pin(decided) as _
-            });
-            Written { result: (result, !uses_ours && !unknown), settled }
-        };
+        let new = NewImage { key, location, picture, size, precondition, now };
+        let change = move |guard| images.clone().put_row(guard, new.clone());
         let ended = self.write(scope, change).await;
-        let (stored, is_superfluous) = ended.unwrap_or_else(|error| (Err(error), true));
+        // After a failure that leaves open whether the row is there, the blob
+        // must stay until that is decided, or until the next start.
+        let is_open = |error: &Error| matches!(error, Error::Unserved(Unserved::Unknown));
+        let (stored, is_superfluous) = ended.unwrap_or_else(|error| {
+            let is_superfluous = !is_open(&error);
+            (Err(error), is_superfluous)
+        });
         if is_superfluous && let Err(error) = self.shared.blobs.delete(&location).await {
             tracing::warn!(%error, "a superfluous blob stays until orphans are looked for");
         }
@@ -109,6 +100,30 @@ impl Images {
             self.shared.released.notify_one();
         }
         stored.map_err(|error| self.noted(error))
+    }
+
+    /// Stores the row of an image whose blob is there. Beside what came of it:
+    /// whether the blob isn't needed.
+    async fn put_row(
+        self,
+        guard: Option<Guard>,
+        new: NewImage,
+    ) -> Written<(Result<Uploaded>, bool)> {
+        let (location, is_alone) = (new.location, self.cluster().is_none());
+        let stored = self.shared.store.guarded(guard).put(new).await;
+        let uses_ours = stored.as_ref().is_ok_and(|stored| stored.image.location == location);
+        let is_open = |error: &Error| error.is_fatal() || error.settled().is_some();
+        let unknown = stored.as_ref().is_err_and(is_open);
+        let Written { result, end } = written(stored);
+        let end = match end {
+            // In a cluster it may be tried again, and then the blob is needed.
+            End::Unknown(settled) if is_alone => End::Unknown(Box::pin(async move {
+                settled.await;
+                self.remove_if_unknown(&location).await;
+            })),
+            end => end,
+        };
+        Written { result: (result, !uses_ours && !unknown), end }
     }
 }
 

@@ -20,6 +20,7 @@ const PARTS: i64 = 64;
 pub(super) const ALL: Duration = Duration::from_secs(600);
 
 /// An image that is to be stored.
+#[derive(Clone)]
 pub struct NewImage {
     /// The key.
     pub key: ImageKey,

@@ -49,25 +49,41 @@ pub struct Sample {
     pub miss_ns_p99: u64,
 }
 
+/// Rows of earlier versions say no node; a node that is alone has number 0.
+const OF_NODE: &str = "COALESCE(node, 0) = ?";
+
 const COLUMNS: &str = "created_at, seconds, key_count, cache_size, capacity, request_count, \
      hit_count, miss_count, eviction_count, hit_ns_mean, hit_ns_p99, miss_ns_mean, miss_ns_p99";
 
 impl Store {
-    /// Keeps a sample.
-    pub async fn add_sample(&self, sample: Sample) -> Result<()> {
-        self.database.write(move |rows| insert(rows, &sample)).await
+    /// Keeps a sample of a node.
+    pub async fn add_sample(&self, node: u16, sample: Sample) -> Result<()> {
+        self.database.write(move |rows| insert(rows, node, &sample)).await
     }
 
-    /// The samples since `since`, oldest first.
-    pub async fn samples(&self, since: Timestamp) -> Result<Vec<Sample>> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM cache_stats WHERE created_at >= ? ORDER BY created_at");
-        let found = self.database.query(sql, vec![since.seconds().into()]).await?;
+    /// The samples of a node since `since`, oldest first.
+    pub async fn samples(&self, node: u16, since: Timestamp) -> Result<Vec<Sample>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM cache_stats WHERE created_at >= ? AND {OF_NODE}
+             ORDER BY created_at"
+        );
+        let parameters = vec![since.seconds().into(), node.into()];
+        let found = self.database.query(sql, parameters).await?;
         found.iter().map(sample).collect()
     }
 
-    /// Thins old samples and drops the oldest.
-    pub async fn thin_samples(&self, now: Timestamp) -> Result<()> {
+    /// The samples of all nodes since `since`, each with its node's number.
+    pub async fn samples_of_all(&self, since: Timestamp) -> Result<Vec<(u16, Sample)>> {
+        let sql = format!(
+            "SELECT {COLUMNS}, COALESCE(node, 0) FROM cache_stats WHERE created_at >= ?
+             ORDER BY created_at"
+        );
+        let found = self.database.query(sql, vec![since.seconds().into()]).await?;
+        found.iter().map(|row| Ok((row.get(13)?, sample(row)?))).collect()
+    }
+
+    /// Thins a node's old samples; drops the oldest of all.
+    pub async fn thin_samples(&self, node: u16, now: Timestamp) -> Result<()> {
         let now = now.seconds();
         let work = move |rows: &mut dyn Connection| {
             rows.execute(
@@ -76,21 +92,18 @@ impl Store {
             )?;
             // Only whole minutes, so that none is thinned twice.
             let before = (now - FINE_FOR).div_euclid(THIN_SECONDS) * THIN_SECONDS;
-            let range: [Value; 2] = [THIN_SECONDS.into(), before.into()];
-            let old = rows.query(
-                &format!(
-                    "SELECT {COLUMNS} FROM cache_stats WHERE seconds < ? AND created_at <= ?
-                     ORDER BY created_at{}",
-                    rows.dialect().for_update()
-                ),
-                &range,
-            )?;
+            let range: [Value; 3] = [THIN_SECONDS.into(), before.into(), node.into()];
+            let which =
+                format!("FROM cache_stats WHERE seconds < ? AND created_at <= ? AND {OF_NODE}");
+            let lock = rows.dialect().for_update();
+            let old = format!("SELECT {COLUMNS} {which} ORDER BY created_at{lock}");
+            let old = rows.query(&old, &range)?;
             let old = old.iter().map(sample).collect::<Result<Vec<_>>>()?;
-            rows.execute("DELETE FROM cache_stats WHERE seconds < ? AND created_at <= ?", &range)?;
+            rows.execute(&format!("DELETE {which}"), &range)?;
             // A sample belongs to the minute that ends at or after it.
             let minute = |sample: &Sample| (sample.at + THIN_SECONDS - 1).div_euclid(THIN_SECONDS);
             for chunk in old.chunk_by(|a, b| minute(a) == minute(b)) {
-                insert(rows, &merge(chunk, minute(&chunk[0]) * THIN_SECONDS))?;
+                insert(rows, node, &merge(chunk, minute(&chunk[0]) * THIN_SECONDS))?;
             }
             Ok(())
         };
@@ -124,8 +137,8 @@ fn merge(samples: &[Sample], at: i64) -> Sample {
     }
 }
 
-fn insert(rows: &mut dyn Connection, sample: &Sample) -> Result<()> {
-    let parameters: [Value; 13] = [
+fn insert(rows: &mut dyn Connection, node: u16, sample: &Sample) -> Result<()> {
+    let parameters: [Value; 14] = [
         sample.at.into(),
         sample.seconds.into(),
         sample.items.into(),
@@ -139,9 +152,11 @@ fn insert(rows: &mut dyn Connection, sample: &Sample) -> Result<()> {
         sample.hit_ns_p99.into(),
         sample.miss_ns_mean.into(),
         sample.miss_ns_p99.into(),
+        node.into(),
     ];
     let sql = format!(
-        "INSERT INTO cache_stats ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO cache_stats ({COLUMNS}, node)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     );
     rows.execute(&sql, &parameters)?;
     Ok(())
@@ -185,12 +200,12 @@ mod tests {
                 (1..=360).map(|step| Sample { at: at + 5 * step, ..template }).collect();
             at += 1800;
             let add = move |rows: &mut dyn Connection| {
-                samples.iter().try_for_each(|sample| insert(rows, sample))
+                samples.iter().try_for_each(|sample| insert(rows, 0, sample))
             };
             store.database.write(add).await.expect("are stored");
-            store.thin_samples(Timestamp(at * 1_000_000)).await.expect("thins");
+            store.thin_samples(0, Timestamp(at * 1_000_000)).await.expect("thins");
         }
-        let all = store.samples(Timestamp(0)).await.expect("reads");
+        let all = store.samples(0, Timestamp(0)).await.expect("reads");
         let fine = all.iter().filter(|sample| sample.seconds == 5).count();
         let thin = all.iter().filter(|sample| sample.seconds == 60).count();
         assert!((720..=800).contains(&fine), "{fine} of five seconds: the last hour and a bit");

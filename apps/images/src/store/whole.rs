@@ -85,6 +85,7 @@ impl Table {
                 "hit_ns_p99",
                 "miss_ns_mean",
                 "miss_ns_p99",
+                "node",
             ],
         }
     }
@@ -92,7 +93,10 @@ impl Table {
     /// Whether a backup of an earlier version may lack a column of its rows,
     /// which is without a value then.
     pub fn came_later(self, column: &str) -> bool {
-        self == Self::Properties && ["objective", "autopilot"].contains(&column)
+        matches!(
+            (self, column),
+            (Self::Properties, "objective" | "autopilot") | (Self::Samples, "node")
+        )
     }
 
     /// The column in whose order its rows are read.

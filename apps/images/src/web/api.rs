@@ -194,7 +194,8 @@ pub(crate) struct VariantParameters {
 ///
 /// The bytes, or with `w`, `h`, `fit` or `format` a variant of them. Answers
 /// `If-None-Match` and `If-Modified-Since` with 304, `Range` with 206 or 416.
-/// `X-Cache` tells whether memory (`hit`) or the store (`miss`) answered.
+/// `X-Cache` tells who answered: memory (`hit`), the memory of the node that
+/// owns the key (`peer`), or the store (`miss`).
 /// With `/meta` behind the key (whose own slashes may be sent as `%2F`) the
 /// answer is a description of the image instead. A key that is `.` or `..`,
 /// which browsers take out of paths, is sent as `/image?key=..`.
@@ -431,6 +432,7 @@ fn answer_head(image: &Arc<Image>, source: Source) -> Response {
 fn x_cache(source: Source) -> HeaderValue {
     HeaderValue::from_static(match source {
         Source::Memory => "hit",
+        Source::Peer => "peer",
         Source::Store => "miss",
     })
 }

@@ -64,6 +64,7 @@ pub fn config(folder: &Path) -> Config {
     Config {
         data: folder.join("data"),
         database: place.database.map(|url| url.parse().expect("a database's URL")),
+        cluster: None,
         blobs: place.blobs.map(|url| url.parse().expect("a blob store's URL")),
         defaults: Settings {
             capacity_bytes: 64 << 20,
@@ -98,7 +99,7 @@ impl TestApp {
         let shutdown = Shutdown::default();
         let web = WebConfig { hosts: vec![], access, limits: Limits::default() };
         let running =
-            tokio::spawn(larder_images::run(config, web, listener, shutdown.clone(), |_| {}));
+            tokio::spawn(larder_images::run(config, web, listener, None, shutdown.clone(), |_| {}));
         Self { address, folder, stores, bucket, shutdown, running }
     }
 

@@ -55,7 +55,7 @@ struct Block {
 }
 
 /// How often keys were asked for of late.
-pub(super) struct Sketch {
+pub struct Sketch {
     table: Growing<Block>,
     /// Blocks in use: `size + split`.
     size: u32,
@@ -75,7 +75,7 @@ impl Default for Sketch {
 
 impl Sketch {
     /// There are so many entries now; called at each insert, it grows in step.
-    pub(super) fn fit(&mut self, entries: usize) {
+    pub fn fit(&mut self, entries: usize) {
         self.entries = u32::try_from(entries).unwrap_or(u32::MAX);
         if (self.size + self.split) < self.entries / ENTRIES {
             self.split_one();
@@ -83,7 +83,7 @@ impl Sketch {
     }
 
     /// How often the key was asked for.
-    pub(super) fn count(&self, fingerprint: u32) -> u8 {
+    pub fn count(&self, fingerprint: u32) -> u8 {
         let hash = mix(fingerprint);
         let block = self.table[self.place(hash)];
         let behind = self.halvings - block.halvings;
@@ -94,7 +94,7 @@ impl Sketch {
     }
 
     /// The key was asked for so many more times.
-    pub(super) fn add(&mut self, fingerprint: u32, times: u8) {
+    pub fn add(&mut self, fingerprint: u32, times: u8) {
         if times == 0 {
             return;
         }

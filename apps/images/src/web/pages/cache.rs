@@ -182,7 +182,7 @@ pub(super) async fn follow(
 
 /// `POST /cache/clear`
 pub(super) async fn clear(State(pages): State<Pages>, _: Posted) -> Result<Response, Problem> {
-    pages.images.clear_cache();
+    pages.images.clear_cache().await?;
     Ok(go_to("/cache", Notice::Cleared))
 }
 

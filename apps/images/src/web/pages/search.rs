@@ -83,7 +83,7 @@ async fn find(images: &Images, key: &ImageKey) -> Result<Found, Error> {
     let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     Ok(Found {
         image: ImageView::of(&served.content.image, images.is_in_memory(key)),
-        is_from_memory: served.source == Source::Memory,
+        is_from_memory: served.source != Source::Store,
         took: text::nanoseconds(took.max(1)),
     })
 }

@@ -1,0 +1,142 @@
+//! What each node tells of itself, and what any node can tell of all. Reports
+//! stand in the database, so whoever asks one node sees all of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use larder_coherence::Standing;
+use serde::{Deserialize, Serialize};
+
+use super::keeper::name;
+use super::{Cluster, now};
+
+/// What this node did for the pool, counted up.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) forwards: AtomicU64,
+    pub(super) unanswered: AtomicU64,
+}
+
+/// What a node held and did, as it saw itself at its last report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// Where it answers its clients.
+    pub listens: String,
+    /// Entries in memory.
+    pub items: u64,
+    /// Bytes in memory, overhead included.
+    pub size_bytes: u64,
+    /// Capacity in bytes.
+    pub capacity_bytes: u64,
+    /// Reads, counted up.
+    pub requests: u64,
+    /// Reads answered from some node's memory, counted up.
+    pub hits: u64,
+    /// Reads sent on to the owner of their key, counted up.
+    pub forwards: u64,
+    /// Those of them that the owner didn't answer.
+    pub unanswered: u64,
+    /// Median time from the beginning of a write to its commit, in
+    /// microseconds.
+    pub barrier_us_p50: u64,
+    /// Its 99th percentile.
+    pub barrier_us_p99: u64,
+    /// Since when its lease runs: how long ago the last renewal was asked
+    /// for, in milliseconds.
+    pub lease_age_ms: u64,
+    /// When it reported, by its own clock: seconds since 1970.
+    pub at: i64,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Member {
+    /// Its number, the same across restarts.
+    pub node: u16,
+    /// Where its peers reach it.
+    pub address: String,
+    /// One stay in the cluster: grows over all nodes.
+    pub epoch: u64,
+    /// `caching`, `passthrough` (keeps nothing) or `evicting` (is waited out).
+    pub standing: &'static str,
+    /// Whether it owns keys.
+    pub is_active: bool,
+    /// Its last report.
+    pub load: Load,
+}
+
+/// The cluster as the database has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Overview {
+    /// The node that was asked.
+    pub node: u16,
+    /// Grows with each change of the members.
+    pub version: u64,
+    /// How many nodes own keys; 0 for all.
+    pub active: usize,
+    /// The members, in the order of their numbers.
+    pub members: Vec<Member>,
+}
+
+impl Cluster {
+    /// Reports what this node does; `load` says what the tier doesn't know.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn report(&self, load: Load) -> larder_sql::Result<()> {
+        let (p50, p99) = {
+            let barrier = self.barrier.lock();
+            (barrier.value_at_quantile(0.5) / 1_000, barrier.value_at_quantile(0.99) / 1_000)
+        };
+        let load = Load {
+            forwards: self.load.forwards.load(Ordering::Relaxed),
+            unanswered: self.load.unanswered.load(Ordering::Relaxed),
+            barrier_us_p50: p50,
+            barrier_us_p99: p99,
+            lease_age_ms: self.lease_age_ms(),
+            ..load
+        };
+        self.keeper.save_report(serde_json::to_string(&load).unwrap_or_default()).await
+    }
+
+    fn lease_age_ms(&self) -> u64 {
+        let lease = self.node.lock().lease();
+        let lasts = larder_coherence::Config::new(self.node()).lease;
+        let left = lease.expiry.since(now());
+        u64::try_from(lasts.saturating_sub(left).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// All members with their last reports.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn overview(&self) -> larder_sql::Result<Overview> {
+        let (reported, active, version) = self.keeper.reports().await?;
+        let owners: Vec<_> = self.keeper.directory().owners().collect();
+        let member = |reported: super::keeper::Reported| Member {
+            node: reported.node.0,
+            is_active: owners.contains(&reported.node),
+            address: reported.place.address,
+            epoch: reported.place.epoch.0,
+            standing: name(reported.place.standing),
+            load: reported
+                .report
+                .and_then(|report| serde_json::from_str(&report).ok())
+                .unwrap_or_default(),
+        };
+        let members = reported
+            .into_iter()
+            .filter(|reported| reported.place.standing != Standing::Gone)
+            .map(member)
+            .collect();
+        Ok(Overview { node: self.node().0, version, active, members })
+    }
+
+    /// Sets how many nodes own keys; 0 for all.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn set_active(&self, active: usize) -> larder_sql::Result<()> {
+        self.keeper.set_active(active).await
+    }
+}

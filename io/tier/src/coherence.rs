@@ -1,0 +1,85 @@
+//! Whether memory may be believed: by this node's own slots where it is the
+//! only writer, by the protocol where it is one of several. Holds no entries.
+
+use std::sync::Arc;
+
+use crate::Key;
+use crate::cluster::{self, Cluster};
+use crate::slots::{self, Slots};
+
+/// Who says what may be served and kept.
+pub(crate) enum Coherence {
+    /// This node writes alone.
+    Alone(Slots),
+    /// It is one of several.
+    Clustered(Arc<Cluster>),
+}
+
+/// The state of memory when an entry was loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Token {
+    Alone(slots::Token),
+    Clustered(cluster::Token),
+}
+
+/// A load under way.
+pub(crate) enum Reading {
+    /// `None` while a write is under way.
+    Alone(Option<slots::Token>),
+    Clustered(cluster::Reading),
+}
+
+impl Coherence {
+    /// Whether an entry may be served: asked after it was found, and within
+    /// the request that wants it.
+    pub(crate) fn stands(&self, key: &Key, token: Token) -> bool {
+        match (self, token) {
+            // A write drops the group's own entry before it commits, so while
+            // that is there no commit of it can have ended since it was
+            // loaded. For a part the slot tells.
+            (Self::Alone(slots), Token::Alone(token)) => {
+                key.is_whole() || slots.of(key.group()).stands(token)
+            }
+            (Self::Clustered(cluster), Token::Clustered(token)) => {
+                cluster.serves(key.group(), token)
+            }
+            _ => false,
+        }
+    }
+
+    /// Begins a load.
+    pub(crate) fn begin(&self, key: &Key) -> Reading {
+        match self {
+            Self::Alone(slots) => Reading::Alone(slots.of(key.group()).token()),
+            Self::Clustered(cluster) => Reading::Clustered(cluster.begin(key.group())),
+        }
+    }
+
+    /// Ends a load: `keep` is called with what to keep the result under, or
+    /// with nothing if a write may have made it old for others, and lets no
+    /// write begin meanwhile. Whether it is an answer for who loaded it: that
+    /// one came before the load, so for it the result is good either way,
+    /// unless nobody knows which database told it.
+    pub(crate) fn finish(
+        &self,
+        key: &Key,
+        reading: &Reading,
+        keep: impl FnOnce(Option<Token>),
+    ) -> bool {
+        match (self, reading) {
+            (Self::Alone(slots), Reading::Alone(Some(token))) => {
+                slots.of(key.group()).if_stands(*token, |stands| {
+                    keep(stands.then_some(Token::Alone(*token)));
+                });
+                true
+            }
+            (Self::Clustered(cluster), Reading::Clustered(reading)) => {
+                cluster.finish(reading, |token| keep(token.map(Token::Clustered)))
+            }
+            _ => {
+                keep(None);
+                true
+            }
+        }
+    }
+}
