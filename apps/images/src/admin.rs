@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use larder_blobs::{BlobStore, BlobsUrl};
 use larder_clock::{SharedClock, SystemClock};
 use larder_sql::{Database, DatabaseUrl};
+use larder_tier::{Cluster, Overview};
 
 use crate::error::Error;
 use crate::store::Store;
@@ -62,6 +63,19 @@ pub enum Failure {
 
 /// The result of a command.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// The cluster in a store's database; `None` if there has never been one.
+///
+/// # Errors
+/// The database can't be opened.
+pub async fn cluster(place: &Place) -> Result<Option<Overview>> {
+    let embedded = || DatabaseUrl::Sqlite(place.data.join("larder.db"));
+    let url = place.database.clone().unwrap_or_else(embedded);
+    let database = Database::open_existing(&larder_sql::Config { url, readers: 1 }).await?;
+    let overview = Cluster::look(&database).await;
+    database.close().await;
+    Ok(overview?)
+}
 
 impl From<larder_sql::Error> for Failure {
     fn from(error: larder_sql::Error) -> Self {

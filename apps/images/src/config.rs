@@ -47,4 +47,7 @@ pub struct Cluster {
     pub secret: Secret,
     /// Whether the database is one that standbys take over.
     pub is_replicated: bool,
+    /// A command for the shell that starts nodes when the pool is to have more
+    /// than there are; `LARDER_POOL_SIZE` says how many it is to have.
+    pub scale_command: Option<String>,
 }

@@ -6,7 +6,7 @@ use larder_picture::{BadVariant, Refusal, RenderError};
 use larder_sql::Settled;
 use larder_tier::Unserved;
 
-use crate::model::{InvalidCapacity, InvalidKey, megabytes};
+use crate::model::{InvalidCapacity, InvalidKey, InvalidPool, megabytes};
 
 /// Why the image store didn't do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum Error {
     /// A capacity is refused.
     #[error(transparent)]
     InvalidCapacity(#[from] InvalidCapacity),
+    /// Settings of the pool are refused.
+    #[error(transparent)]
+    InvalidPool(InvalidPool),
     /// The disk is nearly full.
     #[error("The disk has too little room left for uploads; nothing was changed.")]
     DiskFull,

@@ -4,6 +4,7 @@
 pub(crate) mod advice;
 mod key;
 mod listing;
+mod pool;
 mod settings;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use advice::Advice;
 pub use key::{ImageKey, InvalidKey};
 pub use listing::{Cursor, Listing, PAGE_LIMIT, Page, Sort};
+pub use pool::{InvalidPool, Mode, PoolSettings};
 pub use settings::{
     InvalidCapacity, InvalidObjective, MEGABYTE, OBJECTIVES, Settings, capacity_from_megabytes,
     machine_memory_bytes, megabytes, objective_from_name,

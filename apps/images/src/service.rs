@@ -3,6 +3,7 @@
 
 mod cluster;
 mod collector;
+mod pool;
 mod settings;
 mod statistics;
 mod upload;
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::model::{Content, Image, ImageKey, Listing, Page, Precondition};
 use crate::store::Store;
 pub(crate) use collector::{ORPHAN_AGE, is_older};
+pub use pool::{Minute, Pool};
 use settings::Chosen;
 pub use settings::Insight;
 pub use statistics::{Statistics, Summary, View};
@@ -97,9 +99,12 @@ impl Images {
         let place = url.to_string();
         let url = config.database.clone();
         let url = url.unwrap_or_else(|| DatabaseUrl::Sqlite(folder.path().join("larder.db")));
-        let database = larder_sql::Config { url: url.clone(), readers: READERS };
+        let mut database = larder_sql::Config { url: url.clone(), readers: READERS };
+        if let (DatabaseUrl::Server(server), true) = (&mut database.url, config.cluster.is_some()) {
+            server.idle_in_transaction = larder_tier::IDLE_IN_TRANSACTION;
+        }
         let database = Database::open(&database).await?;
-        let store = Store::open(database).await?;
+        let store = Store::open(database.clone()).await?;
         if store.is_filling().await? {
             return Err(Error::Unfinished);
         }
@@ -109,7 +114,7 @@ impl Images {
         }
         let settings = store.settings().await?.unwrap_or(config.defaults);
         let cluster = match &config.cluster {
-            Some(cluster) => Some(cluster::join(cluster, &url, folder.path()).await?),
+            Some(cluster) => Some(cluster::join(cluster, &url, database, folder.path()).await?),
             None => None,
         };
         let memory = larder_tier::Config {
@@ -350,6 +355,7 @@ impl Images {
         tasks.spawn(statistics::sample_for_ever(self.clone()));
         tasks.spawn(collector::collect_for_ever(self.clone()));
         tasks.spawn(cluster::take_part_for_ever(self.clone()));
+        tasks.spawn(pool::decide_for_ever(self.clone()));
         tasks
     }
 

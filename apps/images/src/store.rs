@@ -5,6 +5,7 @@ mod blobs;
 mod changes;
 mod holds;
 mod lists;
+mod pool;
 mod repairs;
 mod samples;
 mod settings;
@@ -19,8 +20,9 @@ use larder_sql::{Connection, Database, Error as SqlError, Guard, Migration, Row,
 use crate::error::{Error, Result};
 use crate::model::{Image, ImageKey};
 pub use changes::NewImage;
+pub use pool::PoolDecision;
 pub use repairs::Entry;
-pub use samples::{INTERVAL_SECONDS, Sample};
+pub use samples::{INTERVAL_SECONDS, Sample, Sampled};
 pub use whole::{Counts, Table, Values};
 
 const MIGRATIONS: &[Migration] = &[

@@ -4,6 +4,7 @@
 pub(crate) mod api;
 mod cache;
 mod classic;
+mod cluster;
 mod conditions;
 mod description;
 mod metrics;
@@ -56,6 +57,8 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
             get(cache::get_settings).patch(cache::change_settings).delete(cache::reset_settings),
         )
         .route("/cache/what-if", get(cache::what_if))
+        .route("/cluster/status", get(cluster::status))
+        .route("/cluster/pool", axum::routing::patch(cluster::change_pool))
         .route("/openapi.json", get(description::openapi_json))
         .route("/healthz", get(operation::healthz))
         .route("/readyz", get(operation::readyz))
@@ -71,6 +74,9 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
             )
             .route(&format!("/api/list_keys{end}"), post(classic::list_keys))
             .route(&format!("/api/delete_all{end}"), post(classic::delete_all))
+            .route(&format!("/api/configure_cache{end}"), post(classic::configure_cache))
+            .route(&format!("/api/getNumNodes{end}"), post(classic::number_of_nodes))
+            .route(&format!("/api/getRate{end}"), post(classic::rate))
             // An empty key.
             .route(&format!("/api/key{end}"), post(classic::get_key));
     }
@@ -93,9 +99,10 @@ impl From<Error> for Problem {
             Error::Refused(Refusal::UnknownType { .. } | Refusal::SvgNotAllowed) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
-            Error::Refused(_) | Error::NotRendered(_) | Error::InvalidCapacity(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Error::Refused(_)
+            | Error::NotRendered(_)
+            | Error::InvalidCapacity(_)
+            | Error::InvalidPool(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,

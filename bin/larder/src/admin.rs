@@ -9,6 +9,7 @@ use clap::Subcommand;
 use larder_blobs::BlobsUrl;
 use larder_images::admin::{self, Failure, Finding, Moved, Place, Target};
 use larder_sql::DatabaseUrl;
+use larder_tier::Overview;
 use larder_web::Shutdown;
 
 use crate::flags::{LogOptions, StoreOptions};
@@ -91,6 +92,14 @@ pub(crate) enum AdminCommand {
         #[command(flatten)]
         log: LogOptions,
     },
+    /// Show the members of a cluster: what they hold and do
+    Cluster {
+        #[command(flatten)]
+        store: StoreOptions,
+
+        #[command(flatten)]
+        log: LogOptions,
+    },
     /// Let a frozen store take changes again
     Thaw {
         #[command(flatten)]
@@ -120,6 +129,7 @@ impl AdminCommand {
             | Self::Restore { store, log, .. }
             | Self::Copy { store, log, .. }
             | Self::MigrateBlobs { store, log, .. }
+            | Self::Cluster { store, log }
             | Self::Thaw { store, log } => (store, log),
         }
     }
@@ -207,6 +217,14 @@ async fn perform(command: &AdminCommand, place: &Place, stop: &Shutdown) -> admi
             ));
             Ok(true)
         }
+        AdminCommand::Cluster { .. } => {
+            let overview = admin::cluster(place).await?;
+            announce(&overview.as_ref().map_or_else(
+                || "no cluster has ever used this database".to_owned(),
+                cluster_table,
+            ));
+            Ok(overview.is_some())
+        }
         AdminCommand::Thaw { .. } => {
             announce(match admin::thaw(place).await? {
                 true => "the store takes changes again",
@@ -231,6 +249,50 @@ async fn verify(place: &Place, repair: bool, stop: &Shutdown) -> admin::Result<b
     }
     announce(&report);
     Ok(verified.is_sound())
+}
+
+/// The members as a table, one line each.
+fn cluster_table(overview: &Overview) -> String {
+    let mut lines = vec![format!(
+        "{:>4}  {:11}  {:21}  {:21}  {:>6}  {:>8}  {:>9}  {:>7}  {:>9}  {:>9}  {:>8}",
+        "node",
+        "standing",
+        "clients at",
+        "peers at",
+        "epoch",
+        "items",
+        "bytes",
+        "hits",
+        "requests",
+        "forwards",
+        "barrier"
+    )];
+    for member in &overview.members {
+        let load = &member.load;
+        let standing = if member.is_active { member.standing } else { "spare" };
+        let hits = match load.requests {
+            0 => "-".to_owned(),
+            requests => format!("{:.1} %", 100.0 * load.hits as f64 / requests as f64),
+        };
+        lines.push(format!(
+            "{:>4}  {:11}  {:21}  {:21}  {:>6}  {:>8}  {:>9}  {:>7}  {:>9}  {:>9}  {:>5} us",
+            member.node,
+            standing,
+            load.listens,
+            member.address,
+            member.epoch,
+            load.items,
+            load.size_bytes,
+            hits,
+            load.requests,
+            load.forwards,
+            load.barrier_us_p50
+        ));
+    }
+    let owners = overview.members.iter().filter(|member| member.is_active).count();
+    let members = overview.members.len();
+    lines.push(format!("roster {}: {members} members, {owners} own keys", overview.version));
+    lines.join("\n")
 }
 
 fn announce_moved(moved: &Moved) {

@@ -174,6 +174,17 @@ pub(crate) struct ClusterOptions {
     #[arg(long, env = "LARDER_CLUSTER_SECRET_FILE", value_name = "FILE", help_heading = "Cluster")]
     pub(crate) cluster_secret_file: Option<PathBuf>,
 
+    /// A command for the shell that starts nodes when the pool is to have more
+    /// than there are; LARDER_POOL_SIZE tells it how many
+    #[arg(
+        long,
+        env = "LARDER_SCALE_COMMAND",
+        value_name = "COMMAND",
+        requires = "node_address",
+        help_heading = "Cluster"
+    )]
+    pub(crate) scale_command: Option<String>,
+
     /// The database has standbys that take over by themselves, synchronously
     /// replicated and never less: nodes then prove their reads by changes,
     /// which a deposed primary can't make

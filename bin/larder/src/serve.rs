@@ -173,7 +173,8 @@ fn cluster(
         ))
     })?;
     let is_replicated = options.database_has_standbys;
-    Ok(larder_images::Cluster { address, listens, secret, is_replicated })
+    let scale_command = options.scale_command.clone();
+    Ok(larder_images::Cluster { address, listens, secret, is_replicated, scale_command })
 }
 
 fn config(options: &Options) -> Config {

@@ -80,9 +80,11 @@ impl Config {
     /// # Errors
     /// The first bound that doesn't hold.
     pub fn check(&self) -> Result<(), Unsound> {
-        let slowest = self.lease * (100 + CLOCK_RATE_PERCENT) / (100 - CLOCK_RATE_PERCENT);
-        if self.fence < slowest + FROZEN_CLOCK {
-            return Err(Unsound::Fence { at_least: slowest + FROZEN_CLOCK });
+        // The holder's clock is slow and was frozen, the fencer's is fast.
+        let longest = self.lease * 100 / (100 - CLOCK_RATE_PERCENT) + FROZEN_CLOCK;
+        let at_least = longest * (100 + CLOCK_RATE_PERCENT) / 100;
+        if self.fence < at_least {
+            return Err(Unsound::Fence { at_least });
         }
         if self.renewal * 2 > self.lease {
             return Err(Unsound::Renewal { at_most: self.lease / 2 });
@@ -140,5 +142,13 @@ mod tests {
     fn a_fence_as_short_as_the_lease_is_refused() {
         let config = Config { fence: Duration::from_secs(2), ..Config::new(NodeId(1)) };
         assert!(matches!(config.check(), Err(Unsound::Fence { .. })));
+    }
+
+    #[test]
+    fn the_frozen_time_counts_on_a_fast_clock_too() {
+        // True time: 2 s at 0.99, and 0.4 s; at 1.01 that is 2.44440 s.
+        let fence = |ms| Config { fence: Duration::from_millis(ms), ..Config::new(NodeId(1)) };
+        assert!(fence(2_444).check().is_err());
+        assert_eq!(fence(2_445).check(), Ok(()));
     }
 }

@@ -188,12 +188,14 @@ impl Node {
         if !self.is_in() {
             return;
         }
-        self.mails = if mail.is_empty() { 0 } else { self.mails + 1 };
         let standing: Vec<BlockId> = mail
             .iter()
             .filter(|(block, scope)| self.block(*block, scope, out))
             .map(|&(block, _)| block)
             .collect();
+        // Mail of a write that is over stays where it is, and says nothing
+        // about the way to its writer now.
+        self.mails = if standing.is_empty() { 0 } else { self.mails + 1 };
         if !standing.is_empty() {
             let epoch = self.lease.epoch;
             out.push(Output::Perform(Statement::AnswerMail { epoch, blocks: standing }));

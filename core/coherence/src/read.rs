@@ -4,6 +4,11 @@
 //! In order: [`Node::begin_read`]; a statement of its own on the primary,
 //! begun after that and never inside an older transaction; then
 //! [`Node::finish_read`] under the same lock as the installation it allows.
+//!
+//! With standbys, the statement has to run on the very server that answered
+//! the last join, or fail. A newer one may show a commit that the deposed one
+//! doesn't, while other nodes still read there; and nothing tells a node of the
+//! failover before its next renewal.
 
 use crate::membership::Presence;
 use crate::node::Node;

@@ -62,7 +62,10 @@ pub enum Outcome {
     Unknown,
 }
 
-/// A request to the database. All go to the primary.
+/// A request to the database. All go to the primary. With standbys, none but
+/// [`Statement::Join`] may go to a server older than the one that answered the
+/// last join, whose connections are closed then: a deposed primary may not show
+/// a commit that was done, and [`Statement::LookUp`] would deny it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Statement {
     /// [`Roster::join`], then [`Reply::Joined`].

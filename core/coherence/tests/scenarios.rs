@@ -233,3 +233,21 @@ fn blocks_of_a_writer_end_with_its_epoch_and_not_before() {
     story.reply(1_010, renewed);
     assert!(story.node.finish_read(&story.node.begin_read(SLOT), at_ms(1_011)).install.is_some());
 }
+
+#[test]
+fn mail_of_writes_that_are_over_makes_nobody_step_aside() {
+    let mut story = Story::new(Config::new(A));
+    // All blocks of B below 2 are over.
+    let floor = larder_coherence::Floor { epoch: story.peer, sequence: 2 };
+    let message = Message::Release { block: story.block_of_peer() };
+    let envelope = Envelope { from: B, to: A, floor, message };
+    story.node.step(at_ms(1), Input::Message(envelope));
+    for renewal in 1..=10 {
+        story.node.step(at_ms(renewal * 500), Input::Wake);
+        let mail = vec![(story.block_of_peer(), Scope::Slots(vec![SLOT]))];
+        let (epoch, roster, server) = (story.epoch, story.roster.clone(), SERVER);
+        let renewed = Reply::Renewed { epoch, roster, server, mail, clock: None };
+        story.reply(renewal * 500 + 1, renewed);
+        assert!(story.node.serves(story.epoch, at_ms(renewal * 500 + 2)));
+    }
+}

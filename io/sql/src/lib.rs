@@ -152,6 +152,10 @@ pub trait Connection {
     /// server is taken for dead. For those that touch very many rows.
     fn allow(&mut self, timeout: Duration);
 
+    /// Which server runs the statements: a name that no other has, nor itself
+    /// after it took over from another. Empty for an embedded database.
+    fn server(&self) -> &str;
+
     /// For a closure that finds that another transaction was faster: returning
     /// this error makes the transaction run again from its beginning.
     fn conflict(&mut self) -> Error;
@@ -345,6 +349,16 @@ impl Database {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Server(server) => server.write(work).await,
+        }
+    }
+
+    /// From now on statements run on this server or on none, whichever answers
+    /// at the addresses; `None` lets them run on any again. For whoever must
+    /// not be told things by a server that was deposed, or by its successor
+    /// before everybody knows of that.
+    pub fn hold_to(&self, server: Option<String>) {
+        if let Engine::Server(engine) = &self.engine {
+            engine.hold_to(server);
         }
     }
 

@@ -399,6 +399,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn hold_to(&self, server: Option<String>) {
+        self.pool.manager().hold_to(server);
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -509,6 +513,10 @@ impl Connection for Session<'_> {
         let answer = within(self.timeout, self.linked.link.execute(sql, parameters));
         let answer = self.handle.block_on(answer);
         self.noted(answer)
+    }
+
+    fn server(&self) -> &str {
+        &self.linked.server
     }
 
     fn allow(&mut self, timeout: Duration) {

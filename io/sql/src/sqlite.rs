@@ -300,6 +300,10 @@ impl Connection for Statements<'_> {
         run().map(|changed| changed as u64).map_err(|error| classify(&error))
     }
 
+    fn server(&self) -> &str {
+        ""
+    }
+
     fn allow(&mut self, _: Duration) {
         // Nothing is taken for dead here.
     }

@@ -65,6 +65,10 @@ pub struct ServerUrl {
     pub pool: usize,
     /// How long one read or write waits for a connection and for each answer.
     pub timeout: Duration,
+    /// How long the server keeps a transaction, and the rows it holds, whose
+    /// client is silent; a minute, unless whoever opens the database knows
+    /// better. MySQL keeps it until the connection breaks.
+    pub idle_in_transaction: Duration,
     /// TLS.
     pub tls: Tls,
     /// Certificates to trust instead of the system's.
@@ -122,6 +126,7 @@ impl ServerUrl {
             database: decoded(database)?,
             pool: 16,
             timeout: Duration::from_secs(5),
+            idle_in_transaction: Duration::from_secs(60),
             tls: Tls::default(),
             ca: None,
         };

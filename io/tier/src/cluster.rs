@@ -22,7 +22,7 @@ use larder_coherence::{
     Config, Envelope, Epoch, Input, Lease, Node, NodeId, Outcome, Output, Read, Reply,
     Requirements, Scope as Slots, Slot, Statement, Time, Word, WriteId,
 };
-use larder_sql::{DatabaseUrl, Guard};
+use larder_sql::{Database, DatabaseUrl, Guard};
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{Notify, mpsc};
@@ -43,11 +43,16 @@ pub use secret::{SECRET_MIN_BYTES, Secret};
 /// one's write once in 17 minutes.
 const SLOTS: u32 = 1 << 20;
 
+/// How long the database may keep a transaction of a node in a cluster that is
+/// silent, and the rows it holds: for the connections of the app.
+pub const IDLE_IN_TRANSACTION: Duration = keeper::IDLE_IN_TRANSACTION;
+
 /// How a node finds its cluster.
-#[derive(Clone, Debug)]
 pub struct Membership {
     /// The shared database: MariaDB, MySQL or PostgreSQL.
-    pub database: DatabaseUrl,
+    pub url: DatabaseUrl,
+    /// The connections to it with which the app loads and changes.
+    pub database: Database,
     /// Whether standbys may take over from the primary: then reads are proven
     /// by a change of a row, which a deposed primary can't make.
     pub is_replicated: bool,
@@ -122,8 +127,9 @@ impl Cluster {
     /// # Errors
     /// The database can't be opened.
     pub async fn join(membership: Membership) -> larder_sql::Result<Arc<Self>> {
-        let Membership { database, is_replicated, name, address, secret } = membership;
-        let keeper = Keeper::open(&database, &name, &address).await?;
+        let Membership { url, database, is_replicated, name, address, secret } = membership;
+        let app = is_replicated.then_some(database);
+        let keeper = Keeper::open(&url, app, &name, &address).await?;
         let mut config = Config { slots: SLOTS, ..Config::new(keeper.node()) };
         if is_replicated {
             config.database = larder_coherence::Database::Replicated;

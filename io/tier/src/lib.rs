@@ -29,7 +29,8 @@ use parking_lot::Mutex;
 
 use cluster::Fetch;
 pub use cluster::{
-    Cluster, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES, Secret, Told, Unserved,
+    Cluster, IDLE_IN_TRANSACTION, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES,
+    Secret, Told, Unserved,
 };
 use coherence::{Coherence, Reading, Token};
 use insight::Observer;

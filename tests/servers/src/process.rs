@@ -111,7 +111,7 @@ impl Supervised {
 
     /// Whether the process is there. One that has ended stays known until its
     /// script has noticed.
-    fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         !matches!(state(self.pid), None | Some('Z'))
     }
 

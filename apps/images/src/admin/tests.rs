@@ -180,7 +180,7 @@ async fn a_store_is_filled_alike_on_every_engine_and_is_used_by_nobody_before_it
             autopilot: true,
         };
         from.save_settings(Some(settings), Timestamp(1)).await.expect("saves");
-        from.add_sample(0, crate::store::Sample::default()).await.expect("is kept");
+        from.add_sample(crate::store::Sampled::default()).await.expect("is kept");
         assert!(!from.begin_filling("x").await.expect("asks"), "it has images");
         assert!(!from.is_frozen().await.expect("reads"), "and is left as it was");
 

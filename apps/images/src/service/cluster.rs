@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use larder_clock::Timestamp;
 use larder_picture::Variant;
-use larder_sql::DatabaseUrl;
+use larder_sql::{Database, DatabaseUrl};
 use larder_tier::{Cluster, Key, Load, Membership, Overview, Portable, Reader, Told};
 use serde::{Deserialize, Serialize};
 
@@ -25,11 +25,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Takes part in the cluster.
 pub(super) async fn join(
     config: &config::Cluster,
-    database: &DatabaseUrl,
+    url: &DatabaseUrl,
+    database: Database,
     data: &Path,
 ) -> Result<Arc<Cluster>> {
     let membership = Membership {
-        database: database.clone(),
+        url: url.clone(),
+        database,
         is_replicated: config.is_replicated,
         name: name(data)?,
         address: config.address.to_string(),
@@ -109,11 +111,18 @@ pub(super) async fn take_part_for_ever(images: Images) {
     let shutdown = images.shared.shutdown.clone();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut was_owner = false;
     loop {
         tokio::select! {
             () = shutdown.asked() => return,
             _ = ticks.tick() => {}
         }
+        let is_owner = cluster.is_owner();
+        if was_owner && !is_owner {
+            // What it held is others' to hold now.
+            cluster.forget();
+        }
+        was_owner = is_owner;
         if let Err(error) = images.follow_settings().await {
             tracing::debug!(error = with_sources(&error), "the settings can't be looked up");
         }

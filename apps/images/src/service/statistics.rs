@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{Images, Shared, with_sources};
 use crate::error::Result;
-use crate::store::{INTERVAL_SECONDS, Sample};
+use crate::store::{INTERVAL_SECONDS, Sample, Sampled};
 
 /// Seconds of the view that is live.
 const LIVE_SECONDS: i64 = 600;
@@ -170,7 +170,9 @@ impl Images {
         }
         // Watchers see the sample even while the store is away.
         statistics.latest.send_replace(Some(sample));
-        store.add_sample(self.node(), sample).await?;
+        store
+            .add_sample(Sampled { node: self.node(), owners: self.pool_size().0.into(), sample })
+            .await?;
         if thin {
             store.thin_samples(self.node(), now).await?;
         }

@@ -1,4 +1,5 @@
 ALTER TABLE cache_stats ADD COLUMN node {number};
+ALTER TABLE cache_stats ADD COLUMN owners {number};
 CREATE TABLE pool (
     id {number} NOT NULL PRIMARY KEY,
     mode {name} NOT NULL,

@@ -49,6 +49,17 @@ pub struct Sample {
     pub miss_ns_p99: u64,
 }
 
+/// A sample with whose it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampled {
+    /// The node's number; 0 for one that is alone.
+    pub node: u16,
+    /// How many nodes owned keys; 0 where it isn't known any more.
+    pub owners: u64,
+    /// The sample.
+    pub sample: Sample,
+}
+
 /// Rows of earlier versions say no node; a node that is alone has number 0.
 const OF_NODE: &str = "COALESCE(node, 0) = ?";
 
@@ -56,9 +67,9 @@ const COLUMNS: &str = "created_at, seconds, key_count, cache_size, capacity, req
      hit_count, miss_count, eviction_count, hit_ns_mean, hit_ns_p99, miss_ns_mean, miss_ns_p99";
 
 impl Store {
-    /// Keeps a sample of a node.
-    pub async fn add_sample(&self, node: u16, sample: Sample) -> Result<()> {
-        self.database.write(move |rows| insert(rows, node, &sample)).await
+    /// Keeps a sample.
+    pub async fn add_sample(&self, sampled: Sampled) -> Result<()> {
+        self.database.write(move |rows| insert(rows, &sampled)).await
     }
 
     /// The samples of a node since `since`, oldest first.
@@ -72,14 +83,17 @@ impl Store {
         found.iter().map(sample).collect()
     }
 
-    /// The samples of all nodes since `since`, each with its node's number.
-    pub async fn samples_of_all(&self, since: Timestamp) -> Result<Vec<(u16, Sample)>> {
+    /// The samples of all nodes since `since`, oldest first.
+    pub async fn samples_of_all(&self, since: Timestamp) -> Result<Vec<Sampled>> {
         let sql = format!(
-            "SELECT {COLUMNS}, COALESCE(node, 0) FROM cache_stats WHERE created_at >= ?
-             ORDER BY created_at"
+            "SELECT {COLUMNS}, COALESCE(node, 0), COALESCE(owners, 1)
+             FROM cache_stats WHERE created_at >= ? ORDER BY created_at"
         );
         let found = self.database.query(sql, vec![since.seconds().into()]).await?;
-        found.iter().map(|row| Ok((row.get(13)?, sample(row)?))).collect()
+        let sampled = |row: &Row| {
+            Ok(Sampled { sample: sample(row)?, node: row.get(13)?, owners: row.get(14)? })
+        };
+        found.iter().map(sampled).collect()
     }
 
     /// Thins a node's old samples; drops the oldest of all.
@@ -103,7 +117,8 @@ impl Store {
             // A sample belongs to the minute that ends at or after it.
             let minute = |sample: &Sample| (sample.at + THIN_SECONDS - 1).div_euclid(THIN_SECONDS);
             for chunk in old.chunk_by(|a, b| minute(a) == minute(b)) {
-                insert(rows, node, &merge(chunk, minute(&chunk[0]) * THIN_SECONDS))?;
+                let sample = merge(chunk, minute(&chunk[0]) * THIN_SECONDS);
+                insert(rows, &Sampled { node, owners: 0, sample })?;
             }
             Ok(())
         };
@@ -137,8 +152,9 @@ fn merge(samples: &[Sample], at: i64) -> Sample {
     }
 }
 
-fn insert(rows: &mut dyn Connection, node: u16, sample: &Sample) -> Result<()> {
-    let parameters: [Value; 14] = [
+fn insert(rows: &mut dyn Connection, sampled: &Sampled) -> Result<()> {
+    let Sampled { node, owners, sample } = *sampled;
+    let parameters: [Value; 15] = [
         sample.at.into(),
         sample.seconds.into(),
         sample.items.into(),
@@ -153,10 +169,11 @@ fn insert(rows: &mut dyn Connection, node: u16, sample: &Sample) -> Result<()> {
         sample.miss_ns_mean.into(),
         sample.miss_ns_p99.into(),
         node.into(),
+        owners.into(),
     ];
     let sql = format!(
-        "INSERT INTO cache_stats ({COLUMNS}, node)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO cache_stats ({COLUMNS}, node, owners)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     );
     rows.execute(&sql, &parameters)?;
     Ok(())
@@ -200,7 +217,9 @@ mod tests {
                 (1..=360).map(|step| Sample { at: at + 5 * step, ..template }).collect();
             at += 1800;
             let add = move |rows: &mut dyn Connection| {
-                samples.iter().try_for_each(|sample| insert(rows, 0, sample))
+                samples
+                    .iter()
+                    .try_for_each(|&sample| insert(rows, &Sampled { node: 0, owners: 1, sample }))
             };
             store.database.write(add).await.expect("are stored");
             store.thin_samples(0, Timestamp(at * 1_000_000)).await.expect("thins");

@@ -86,6 +86,7 @@ impl Table {
                 "miss_ns_mean",
                 "miss_ns_p99",
                 "node",
+                "owners",
             ],
         }
     }
@@ -95,7 +96,7 @@ impl Table {
     pub fn came_later(self, column: &str) -> bool {
         matches!(
             (self, column),
-            (Self::Properties, "objective" | "autopilot") | (Self::Samples, "node")
+            (Self::Properties, "objective" | "autopilot") | (Self::Samples, "node" | "owners")
         )
     }
 

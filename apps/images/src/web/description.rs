@@ -49,6 +49,11 @@ pub(crate) struct ProblemDetails {
         super::classic::list_keys,
         super::classic::get_key,
         super::classic::delete_all,
+        super::classic::configure_cache,
+        super::classic::number_of_nodes,
+        super::classic::rate,
+        super::cluster::status,
+        super::cluster::change_pool,
         super::operation::healthz,
         super::operation::readyz,
         super::metrics::metrics,
@@ -57,6 +62,7 @@ pub(crate) struct ProblemDetails {
     tags(
         (name = "Images", description = "Images by key"),
         (name = "Cache", description = "The memory in front of the store, while it runs"),
+        (name = "Cluster", description = "Several nodes that are one image store"),
         (name = "Classic API", description = "The contract of the classic course project: all POST"),
         (name = "Operation", description = "For whoever keeps it running"),
     )

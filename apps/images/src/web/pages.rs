@@ -3,6 +3,7 @@
 
 mod cache;
 mod chart;
+mod cluster;
 mod curves;
 mod docs;
 mod keys;
@@ -52,6 +53,10 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
         .route("/statistics", get(statistics::page))
         .route("/statistics/data", get(statistics::data))
         .route("/statistics/events", get(statistics::events))
+        .route("/cluster", get(cluster::page))
+        .route("/cluster/grow", post(cluster::grow))
+        .route("/cluster/shrink", post(cluster::shrink))
+        .route("/cluster/apply", post(cluster::apply))
         .route("/docs", get(docs::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::enter))
         .route("/sign-out", post(sign_in::leave))

@@ -20,7 +20,6 @@ use larder_coherence::{
 pub(crate) const STALE: &str = "no read is older than what was known when it began";
 pub(crate) const ANSWERED: &str = "all writes may be answered";
 pub(crate) const LEASE: u64 = 2;
-const NODES: usize = 2;
 const KEY: Slot = Slot(0);
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
@@ -117,6 +116,7 @@ fn id(at: usize) -> NodeId {
 impl Cluster {
     /// All nodes have joined and know each other.
     fn new(setting: &Setting) -> Self {
+        let nodes = 2 + setting.more_nodes;
         let host = |at| Host {
             node: Some(setting.node(at)),
             memory: None,
@@ -129,19 +129,19 @@ impl Cluster {
             time: 0,
             primary: Database::new(),
             deposed: None,
-            hosts: (0..NODES).map(host).collect(),
+            hosts: (0..nodes).map(host).collect(),
             network: BTreeSet::new(),
             readers: vec![Reader::Idle; setting.readers.len()],
             floor: FIRST,
             answered: 0,
             stale: false,
-            left: Left { joins: 2, ..Left::default() },
+            left: Left { joins: u8::MAX, ..Left::default() },
         };
-        for at in 0..NODES {
+        for at in 0..nodes {
             cluster.step(setting, at, Input::Wake);
             cluster.perform(setting, at, Statement::Join);
         }
-        for at in 0..NODES {
+        for at in 0..nodes {
             let roster = cluster.primary.perform(id(at), Statement::ReadRoster);
             cluster.step(setting, at, Input::Reply(roster.expect("the roster")));
         }

@@ -1,5 +1,5 @@
-//! The protocol under every order of events: two nodes that are the very code
-//! of production, a database that may fail over and leave a deposed primary
+//! The protocol under every order of events: two or three nodes that are the very
+//! code of production, a database that may fail over and leave a deposed primary
 //! behind, and a network that loses, doubles and reorders. Visits all states
 //! of a scope; a scope says how much may happen in it.
 //!

@@ -165,15 +165,115 @@ fn s8_a_failover_inside_a_commit() {
     exhaust("S8", failover_in_commit(2, 2));
 }
 
-/// Minutes, and gigabytes of memory.
+/// Three nodes: one writes, the others read.
+fn three_readers(reads: u8, writes: u8) -> Setting {
+    Setting { more_nodes: 1, writers: vec![0], readers: vec![1, 2], ..writers(reads, writes) }
+}
+
+#[test]
+fn three_nodes_a_writer() {
+    exhaust("three nodes, a writer", three_readers(3, 2));
+}
+
+/// Three nodes: two write, the third reads.
+fn three_writers(reads: u8, writes: u8) -> Setting {
+    Setting { writers: vec![0, 1], readers: vec![2], ..three_readers(reads, writes) }
+}
+
+#[test]
+fn three_nodes_two_writers() {
+    exhaust("three nodes, two writers", three_writers(2, 2));
+}
+
+/// Three nodes: one writes and evicts the second, which may be back before the
+/// third has heard of anything.
+fn three_victim(reads: u8, ticks: u64) -> Setting {
+    let left = Left { reads, writes: 1, joins: 1, evictions: 1, ..Left::default() };
+    Setting { evicting: vec![0], left, ticks, ..three_readers(0, 0) }
+}
+
+#[test]
+fn three_nodes_a_victim() {
+    exhaust("three nodes, a victim", three_victim(2, 2));
+}
+
+/// Three nodes, and the database fails over inside a commit of the first: the
+/// others read, on whichever side.
+fn three_failover(reads: u8, joins: u8, ticks: u64) -> Setting {
+    let left = Left { losses: 1, ..failover(reads, joins, ticks).left };
+    let readers = vec![1, 2];
+    Setting { more_nodes: 1, readers, left, ..failover(reads, joins, ticks) }
+}
+
+#[test]
+fn three_nodes_a_failover() {
+    exhaust("three nodes, a failover", three_failover(1, 2, 0));
+}
+
+// The full scopes. Minutes each, and gigabytes of memory.
+
 #[test]
 #[ignore = "minutes"]
-fn full_scopes() {
+fn full_s1() {
     exhaust("S1", writers(3, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_s2() {
     exhaust("S2", victim(2, 1, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_s3() {
     exhaust("S3", fenced_writer(2, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_s4() {
     exhaust("S4", dying_writer(1, 1, 2));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_s5() {
     exhaust("S5", shared_reads(4, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_s6() {
     exhaust("S6", failover(3, 3, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_mail() {
     exhaust("mail", mail(3, 2));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_three_nodes_a_writer() {
+    exhaust("three nodes, a writer", three_readers(4, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_three_nodes_two_writers() {
+    exhaust("three nodes, two writers", three_writers(3, 3));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_three_nodes_a_failover() {
+    exhaust("three nodes, a failover", three_failover(2, 2, 0));
+}
+
+#[test]
+#[ignore = "minutes"]
+fn full_three_nodes_a_victim() {
+    exhaust("three nodes, a victim", three_victim(2, 3));
 }

@@ -32,6 +32,8 @@ pub(crate) enum Habit {
 /// A scope. Nodes are counted from 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setting {
+    /// How many nodes there are beside the first two.
+    pub(crate) more_nodes: usize,
     /// Each may have one read under way.
     pub(crate) readers: Vec<usize>,
     pub(crate) writers: Vec<usize>,

@@ -54,10 +54,6 @@ impl SessionLock {
     }
 }
 
-/// How long the server waits for the next statement of a transaction whose
-/// client is silent, in seconds.
-const IDLE_IN_TRANSACTION: u32 = 60;
-
 /// How long a statement may wait for a lock, in whole seconds: well below the
 /// time after which the server is taken for dead.
 fn lock_wait(url: &ServerUrl) -> u64 {
@@ -85,9 +81,10 @@ impl Link {
                          ERROR_FOR_DIVISION_BY_ZERO';
                      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
                      SET SESSION innodb_lock_wait_timeout = {}
-                         /*M! , SESSION idle_transaction_timeout = {IDLE_IN_TRANSACTION} */;
+                         /*M! , SESSION idle_transaction_timeout = {} */;
                      SELECT GET_LOCK('{}', 0)",
                     lock_wait(url),
+                    url.idle_in_transaction.as_secs().max(1),
                     lock.name()
                 ))
                 .await?;
@@ -100,11 +97,12 @@ impl Link {
                 link.batch(&format!(
                     "SET client_min_messages = 'warning';
                      SET lock_timeout = '{}s';
-                     SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}s';
+                     SET idle_in_transaction_session_timeout = '{}s';
                      SELECT set_config('synchronous_commit', 'on', false)
                          WHERE current_setting('synchronous_commit') = 'off';
                      SELECT pg_advisory_lock({})",
                     lock_wait(url),
+                    url.idle_in_transaction.as_secs().max(1),
                     lock.0
                 ))
                 .await?;
@@ -127,6 +125,22 @@ impl Link {
                 error: Error::Unavailable("the server is read-only, a replica".into()),
             }),
         }
+    }
+
+    /// A name of the server that no other has. PostgreSQL's says when it began
+    /// and what it took over.
+    pub(super) async fn server(&mut self) -> Result<String, Failure> {
+        let sql = match self {
+            Self::MySql(_) => "SELECT CONCAT(@@hostname, ':', @@port, ':', @@server_id)",
+            Self::Postgres(_) => {
+                "SELECT CAST(CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000
+                     AS BIGINT) AS TEXT) || ' ' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+            }
+        };
+        let rows = self.query(sql, &[]).await?;
+        let name = rows.first().map(|row| row.get::<String>(0)).transpose();
+        let name = name.map_err(|error| Failure { kind: FailureKind::Final, error })?;
+        Ok(name.unwrap_or_default())
     }
 
     /// Runs a statement that returns rows.

@@ -24,6 +24,8 @@ pub(super) struct Links {
     losses: AtomicU64,
     /// Whether a server was asked in vain since one last answered.
     is_suspect: AtomicBool,
+    /// The only server that may be used, if that is laid down.
+    held_to: Mutex<Option<String>>,
     /// Since when no server took a connection.
     down_since: Mutex<Option<Instant>>,
 }
@@ -33,6 +35,8 @@ pub(super) struct Linked {
     /// Absent after it was closed.
     pub(super) link: Link,
     pub(super) lock: SessionLock,
+    /// Which server it leads to.
+    pub(super) server: String,
     /// Set while statements run: whoever goes away in between leaves a
     /// connection in an unknown state.
     pub(super) in_use: bool,
@@ -57,6 +61,7 @@ impl Links {
             preferred: AtomicUsize::new(0),
             losses: AtomicU64::new(0),
             is_suspect: AtomicBool::new(false),
+            held_to: Mutex::new(None),
             down_since: Mutex::new(None),
         })
     }
@@ -67,6 +72,14 @@ impl Links {
         let next = linked.losses + 1;
         let (at, so) = (Ordering::Relaxed, Ordering::Relaxed);
         let _ = self.losses.compare_exchange(linked.losses, next, at, so);
+    }
+
+    pub(super) fn hold_to(&self, server: Option<String>) {
+        *self.held_to.lock() = server;
+    }
+
+    fn may_use(&self, server: &str) -> bool {
+        self.held_to.lock().as_deref().is_none_or(|held_to| held_to == server)
     }
 
     /// Whether the last that was heard of the servers is that one didn't
@@ -90,11 +103,16 @@ impl Links {
         let losses = self.losses.load(Ordering::Relaxed);
         let open = Link::open(&self.url, self.password.as_deref(), address, lock);
         let opened = tokio::time::timeout(CONNECT, open).await;
-        let link = opened.unwrap_or_else(|_| {
+        let mut link = opened.unwrap_or_else(|_| {
             let error = Error::Unavailable("it does not answer".into());
             Err(Failure { kind: FailureKind::Lost, error })
         })?;
-        Ok(Linked { link, lock, in_use: false, losses })
+        let server = link.server().await?;
+        if !self.may_use(&server) {
+            let error = Error::Unavailable("another server answers than the one in use".into());
+            return Err(Failure { kind: FailureKind::Lost, error });
+        }
+        Ok(Linked { link, lock, server, in_use: false, losses })
     }
 
     /// The failure with the server's address.
@@ -138,7 +156,9 @@ impl Manager for Links {
     }
 
     async fn recycle(&self, linked: &mut Linked, _: &Metrics) -> RecycleResult<Error> {
-        if linked.losses != self.losses.load(Ordering::Relaxed) {
+        if !self.may_use(&linked.server) {
+            Err(RecycleError::message("it leads to another server"))
+        } else if linked.losses != self.losses.load(Ordering::Relaxed) {
             Err(RecycleError::message("others as old were lost"))
         } else {
             Ok(())

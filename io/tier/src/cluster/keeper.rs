@@ -26,6 +26,14 @@ const CONNECTIONS: usize = 4;
 /// How long one statement may take: a lease is 2 seconds.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a transaction of a node that has been cut off may hold rows that
+/// others wait for.
+pub(super) const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(2);
+
+/// How long a node that starts waits for the others' transactions, or for a
+/// database that is about to come back.
+const STARTING: Duration = Duration::from_secs(60);
+
 /// How long a letter is of use: no write waits longer.
 const LETTER: Duration = Duration::from_secs(15);
 
@@ -45,6 +53,15 @@ pub(super) struct Directory {
     pub(super) active: usize,
 }
 
+/// The members with their reports.
+pub(super) struct Reports {
+    pub(super) members: Vec<Reported>,
+    /// Who owns keys, among other things.
+    pub(super) directory: Directory,
+    /// The roster's version.
+    pub(super) version: u64,
+}
+
 /// A member's latest report, as it wrote it.
 pub(super) struct Reported {
     pub(super) node: NodeId,
@@ -58,6 +75,8 @@ pub(super) struct Keeper {
     database: Database,
     node: NodeId,
     address: Arc<str>,
+    /// The app's connections, where standbys may take over.
+    app: Option<Database>,
     directory: Arc<Mutex<Directory>>,
     /// Attempts that nobody will look up: their marks and mail can go.
     settled: Arc<Mutex<Vec<BlockId>>>,
@@ -68,22 +87,25 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Opens the database and finds out who we are there: `name` is this
     /// node's for ever.
-    pub(super) async fn open(url: &DatabaseUrl, name: &str, address: &str) -> Result<Self> {
+    pub(super) async fn open(
+        url: &DatabaseUrl,
+        app: Option<Database>,
+        name: &str,
+        address: &str,
+    ) -> Result<Self> {
         let mut url = url.clone();
         if let DatabaseUrl::Server(server) = &mut url {
             server.pool = CONNECTIONS;
             server.timeout = server.timeout.min(TIMEOUT);
+            server.idle_in_transaction = IDLE_IN_TRANSACTION;
         }
         let database = Database::open(&larder_sql::Config { url, readers: CONNECTIONS }).await?;
-        database.migrate("cluster", MIGRATIONS).await?;
-        mark_server(&database).await?;
-        let (name, place) = (name.to_owned(), address.to_owned());
-        let work = move |rows: &mut dyn Connection| register(rows, &name, &place);
-        let node = database.write(work).await?;
+        let node = patiently(|| start(&database, name, address)).await?;
         Ok(Self {
             database,
             node,
             address: address.into(),
+            app,
             directory: Arc::default(),
             settled: Arc::default(),
             letters: Arc::default(),
@@ -120,6 +142,7 @@ impl Keeper {
     async fn try_perform(&self, statement: &Statement) -> Result<Option<Reply>> {
         Ok(Some(match *statement {
             Statement::Join => {
+                self.database.hold_to(None);
                 mark_server(&self.database).await?;
                 let (node, address) = (self.node, self.address.clone());
                 let change = move |roster: &mut Roster, server, rows: &mut dyn Connection| {
@@ -128,9 +151,15 @@ impl Keeper {
                         "UPDATE cluster_nodes SET address = ? WHERE id = ?",
                         &[(&*address).into(), node.0.into()],
                     )?;
-                    Ok(epoch)
+                    Ok((epoch, rows.server().to_owned()))
                 };
-                let (roster, epoch) = self.change(change).await?;
+                let (roster, (epoch, server)) = self.change(change).await?;
+                // Nothing older is asked from now on, and nothing newer until
+                // the next join.
+                if let Some(app) = &self.app {
+                    app.hold_to(Some(server.clone()));
+                    self.database.hold_to(Some(server));
+                }
                 Reply::Joined { epoch, roster }
             }
             Statement::Renew { epoch, replicated } => self.renew(epoch, replicated).await?,
@@ -154,12 +183,12 @@ impl Keeper {
                 return Ok(None);
             }
             Statement::BeginEviction { node, epoch } => {
-                tracing::warn!(node = node.0, "a node is silent and is being evicted");
                 let begin = move |roster: &mut Roster, _, _: &mut dyn Connection| {
                     roster.begin_eviction(node, epoch);
                     Ok(())
                 };
                 let (roster, ()) = self.change(begin).await?;
+                tracing::warn!(node = node.0, "a node is silent and is being evicted");
                 Reply::EvictionBegun { node, epoch, roster }
             }
             Statement::FinishEviction { node, epoch } => {
@@ -354,22 +383,9 @@ impl Keeper {
         self.database.write(work).await.map(drop)
     }
 
-    /// Every member that isn't gone, with its latest report; and how many own
-    /// keys, 0 for all; and the roster's version.
-    pub(super) async fn reports(&self) -> Result<(Vec<Reported>, usize, u64)> {
-        let work = move |rows: &mut dyn Connection| {
-            let (roster, _) = lock_roster(rows, "")?;
-            let directory = directory(rows)?;
-            let sql = "SELECT id, report FROM cluster_nodes ORDER BY id";
-            let mut members = Vec::new();
-            for row in rows.query(sql, &[])? {
-                let node = NodeId(row.get(0)?);
-                let Some(place) = directory.places.get(&node).cloned() else { continue };
-                members.push(Reported { node, place, report: row.get(1)? });
-            }
-            Ok((members, directory.active, roster.version))
-        };
-        self.database.read(work).await
+    /// As [`reports`], of this node's database.
+    pub(super) async fn reports(&self) -> Result<Reports> {
+        reports(&self.database).await
     }
 
     /// Sets how many members own keys; 0 for all.
@@ -399,6 +415,51 @@ impl Refused {
             None => Reply::Aborted(write),
         }
     }
+}
+
+/// Every member that isn't gone, with its latest report.
+pub(super) async fn reports(database: &Database) -> Result<Reports> {
+    let work = move |rows: &mut dyn Connection| {
+        let (roster, _) = lock_roster(rows, "")?;
+        let directory = directory(rows)?;
+        let mut members = Vec::new();
+        for row in rows.query("SELECT id, report FROM cluster_nodes ORDER BY id", &[])? {
+            let node = NodeId(row.get(0)?);
+            let Some(place) = directory.places.get(&node).cloned() else { continue };
+            members.push(Reported { node, place, report: row.get(1)? });
+        }
+        Ok(Reports { members, directory, version: roster.version })
+    };
+    database.read(work).await
+}
+
+/// Whether the cluster has tables in this database.
+pub(super) async fn is_there(database: &Database) -> Result<bool> {
+    Ok(database.version("cluster").await? > 0)
+}
+
+/// Tries again while the database doesn't answer, or too late.
+async fn patiently<T, F: Future<Output = Result<T>>>(mut work: impl FnMut() -> F) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        match work().await {
+            Err(error @ (Error::Unavailable(_) | Error::Unknown { .. }))
+                if started.elapsed() < STARTING =>
+            {
+                tracing::warn!(%error, "waiting for the cluster's database");
+                tokio::time::sleep(TIMEOUT / 4).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Brings the cluster's tables up to date, and finds out who we are.
+async fn start(database: &Database, name: &str, address: &str) -> Result<NodeId> {
+    database.migrate("cluster", MIGRATIONS).await?;
+    mark_server(database).await?;
+    let (name, address) = (name.to_owned(), address.to_owned());
+    database.write(move |rows: &mut dyn Connection| register(rows, &name, &address)).await
 }
 
 /// Gives a server that has none since it started a mark: its tables in memory
@@ -447,24 +508,18 @@ fn register(rows: &mut dyn Connection, name: &str, address: &str) -> Result<Node
 /// `SELECT`, whose row all who rely on the roster or change it hold; the
 /// members are read by a statement of their own after it.
 fn lock_roster(rows: &mut dyn Connection, lock: &str) -> Result<(Roster, Instance)> {
-    let server = match rows.dialect() {
-        Dialect::Postgres => {
-            "CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000 AS BIGINT),
-             CAST(substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS TEXT)"
-        }
-        // The mark alone would be the same on a replica.
-        _ => {
-            "COALESCE((SELECT mark FROM cluster_server WHERE id = 1), 0),
-             CONCAT(@@hostname, ':', @@port, ':', @@server_id)"
-        }
+    // MariaDB doesn't say when it started; a mark in memory does.
+    let mark = match rows.dialect() {
+        Dialect::MySql => "COALESCE((SELECT mark FROM cluster_server WHERE id = 1), 0)",
+        _ => "CAST(0 AS BIGINT)",
     };
     let sql = format!(
-        "SELECT version, instance, instance_version, {server} FROM cluster WHERE id = 1{lock}"
+        "SELECT version, instance, instance_version, {mark} FROM cluster WHERE id = 1{lock}"
     );
     let row = rows.query_one(&sql, &[])?;
     let row = row.ok_or_else(|| Error::Statement("the cluster's row is missing".into()))?;
-    let (mark, place): (u64, String) = (row.get(3)?, row.get(4)?);
-    let server = Instance(super::hash(format!("{mark} {place}").as_bytes()) >> 1);
+    let mark: u64 = row.get(3)?;
+    let server = Instance(super::hash(format!("{mark} {}", rows.server()).as_bytes()) >> 1);
     let mut roster = Roster {
         version: row.get(0)?,
         instance: Instance(row.get(1)?),

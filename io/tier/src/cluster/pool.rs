@@ -74,6 +74,20 @@ impl Directory {
 }
 
 impl Cluster {
+    /// How many nodes own keys, and how many could.
+    pub fn pool_size(&self) -> (u16, u16) {
+        let directory = self.keeper.directory();
+        let members = Directory { active: 0, ..directory.clone() }.owners().count();
+        let count = |count| u16::try_from(count).unwrap_or(u16::MAX);
+        (count(directory.owners().count()), count(members))
+    }
+
+    /// Whether this node owns keys.
+    pub fn is_owner(&self) -> bool {
+        let (directory, node) = (self.keeper.directory(), self.node());
+        directory.owners().any(|owner| owner == node)
+    }
+
     /// Asks the owner of a key, if that is another node.
     pub(crate) async fn fetch(&self, key: &Key) -> Fetch {
         let directory = self.keeper.directory();

@@ -3,10 +3,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder_coherence::Standing;
+use larder_coherence::NodeId;
+use larder_sql::Database;
 use serde::{Deserialize, Serialize};
 
-use super::keeper::name;
+use super::keeper::{self, Reported, Reports, name};
 use super::{Cluster, now};
 
 /// What this node did for the pool, counted up.
@@ -68,7 +69,7 @@ pub struct Member {
 /// The cluster as the database has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overview {
-    /// The node that was asked.
+    /// The node that was asked; 0 if none was.
     pub node: u16,
     /// Grows with each change of the members.
     pub version: u64,
@@ -76,6 +77,27 @@ pub struct Overview {
     pub active: usize,
     /// The members, in the order of their numbers.
     pub members: Vec<Member>,
+}
+
+impl Overview {
+    fn of(node: u16, reports: Reports) -> Self {
+        let Reports { members, directory, version } = reports;
+        let owners: Vec<NodeId> = directory.owners().collect();
+        let member = |reported: Reported| Member {
+            node: reported.node.0,
+            is_active: owners.contains(&reported.node),
+            address: reported.place.address,
+            epoch: reported.place.epoch.0,
+            standing: name(reported.place.standing),
+            // One that has never reported has nothing to tell.
+            load: reported
+                .report
+                .and_then(|report| serde_json::from_str(&report).ok())
+                .unwrap_or_default(),
+        };
+        let members = members.into_iter().map(member).collect();
+        Self { node, version, active: directory.active, members }
+    }
 }
 
 impl Cluster {
@@ -111,25 +133,19 @@ impl Cluster {
     /// # Errors
     /// The database fails.
     pub async fn overview(&self) -> larder_sql::Result<Overview> {
-        let (reported, active, version) = self.keeper.reports().await?;
-        let owners: Vec<_> = self.keeper.directory().owners().collect();
-        let member = |reported: super::keeper::Reported| Member {
-            node: reported.node.0,
-            is_active: owners.contains(&reported.node),
-            address: reported.place.address,
-            epoch: reported.place.epoch.0,
-            standing: name(reported.place.standing),
-            load: reported
-                .report
-                .and_then(|report| serde_json::from_str(&report).ok())
-                .unwrap_or_default(),
-        };
-        let members = reported
-            .into_iter()
-            .filter(|reported| reported.place.standing != Standing::Gone)
-            .map(member)
-            .collect();
-        Ok(Overview { node: self.node().0, version, active, members })
+        Ok(Overview::of(self.node().0, self.keeper.reports().await?))
+    }
+
+    /// The cluster in a database, as somebody sees it who takes no part;
+    /// `None` if there has never been one.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn look(database: &Database) -> larder_sql::Result<Option<Overview>> {
+        match keeper::is_there(database).await? {
+            true => Ok(Some(Overview::of(0, keeper::reports(database).await?))),
+            false => Ok(None),
+        }
     }
 
     /// Sets how many nodes own keys; 0 for all.

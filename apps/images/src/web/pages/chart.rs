@@ -3,6 +3,7 @@
 //! style.
 
 use super::text;
+use crate::service::Minute;
 use crate::store::Sample;
 
 /// The drawing's size in its own units.
@@ -36,10 +37,28 @@ pub(super) struct Line {
 }
 
 /// One quantity over time.
-struct Series {
+struct Series<T> {
     name: &'static str,
     class: &'static str,
-    value: fn(&Sample) -> Option<f64>,
+    value: fn(&T) -> Option<f64>,
+}
+
+/// Something that was measured at a moment.
+trait Timed {
+    /// The moment, in seconds since 1970.
+    fn at(&self) -> i64;
+}
+
+impl Timed for Sample {
+    fn at(&self) -> i64 {
+        self.at
+    }
+}
+
+impl Timed for Minute {
+    fn at(&self) -> i64 {
+        self.at
+    }
 }
 
 /// How the vertical axis grows and is labelled.
@@ -64,8 +83,16 @@ pub(super) fn charts(samples: &[Sample], seconds: i64, until: i64) -> Vec<Chart>
                 label: |value| text::percent(Some(value)),
             },
             &[
-                Series { name: "Hit rate", class: "hit", value: |s| share(s.hits, s.requests) },
-                Series { name: "Miss rate", class: "miss", value: |s| share(s.misses, s.requests) },
+                Series {
+                    name: "Hit rate",
+                    class: "hit",
+                    value: |s: &Sample| share(s.hits, s.requests),
+                },
+                Series {
+                    name: "Miss rate",
+                    class: "miss",
+                    value: |s: &Sample| share(s.misses, s.requests),
+                },
             ],
             samples,
             span,
@@ -79,8 +106,12 @@ pub(super) fn charts(samples: &[Sample], seconds: i64, until: i64) -> Vec<Chart>
                 label: |value| format!("{value:.1}/s"),
             },
             &[
-                Series { name: "Hits", class: "hit", value: |s| per_second(s.hits, s) },
-                Series { name: "Misses", class: "miss", value: |s| per_second(s.misses, s) },
+                Series { name: "Hits", class: "hit", value: |s: &Sample| per_second(s.hits, s) },
+                Series {
+                    name: "Misses",
+                    class: "miss",
+                    value: |s: &Sample| per_second(s.misses, s),
+                },
             ],
             samples,
             span,
@@ -94,11 +125,15 @@ pub(super) fn charts(samples: &[Sample], seconds: i64, until: i64) -> Vec<Chart>
                 label: |value| text::bytes(value as u64),
             },
             &[
-                Series { name: "In use", class: "size", value: |s| Some(s.size_bytes as f64) },
+                Series {
+                    name: "In use",
+                    class: "size",
+                    value: |s: &Sample| Some(s.size_bytes as f64),
+                },
                 Series {
                     name: "Capacity",
                     class: "capacity",
-                    value: |s| Some(s.capacity_bytes as f64),
+                    value: |s: &Sample| Some(s.capacity_bytes as f64),
                 },
             ],
             samples,
@@ -113,8 +148,8 @@ pub(super) fn charts(samples: &[Sample], seconds: i64, until: i64) -> Vec<Chart>
                 label: |value| text::nanoseconds(value as u64),
             },
             &[
-                Series { name: "Hit", class: "hit", value: |s| some(s.hit_ns_p99) },
-                Series { name: "Miss", class: "miss", value: |s| some(s.miss_ns_p99) },
+                Series { name: "Hit", class: "hit", value: |s: &Sample| some(s.hit_ns_p99) },
+                Series { name: "Miss", class: "miss", value: |s: &Sample| some(s.miss_ns_p99) },
             ],
             samples,
             span,
@@ -122,11 +157,65 @@ pub(super) fn charts(samples: &[Sample], seconds: i64, until: i64) -> Vec<Chart>
     ]
 }
 
-fn chart(
+/// The charts of the pool over these minutes.
+pub(super) fn pool_charts(minutes: &[Minute], seconds: i64, until: i64) -> Vec<Chart> {
+    let span = (until - seconds, until);
+    let axis = |unit, top, label| Axis { unit, is_logarithmic: false, top, label };
+    let count: fn(f64) -> String = |value| text::count(value as u64);
+    let only = |name, class, value| [Series { name, class, value }];
+    let rates = axis("share of reads", Some(1.0), |value| text::percent(Some(value)));
+    let size = axis("bytes", None, |value| text::bytes(value as u64));
+    vec![
+        chart(
+            ("nodes", "Nodes"),
+            &axis("nodes that own keys", None, count),
+            &only("Nodes", "size", |minute: &Minute| Some(minute.nodes as f64)),
+            minutes,
+            span,
+        ),
+        chart(
+            ("miss_rate", "Miss rate"),
+            &rates,
+            &only("Miss rate", "miss", |minute: &Minute| minute.miss_rate),
+            minutes,
+            span,
+        ),
+        chart(
+            ("hit_rate", "Hit rate"),
+            &rates,
+            &only("Hit rate", "hit", |minute: &Minute| minute.hit_rate),
+            minutes,
+            span,
+        ),
+        chart(
+            ("items", "Items in memory"),
+            &axis("items", None, count),
+            &only("Items", "size", |minute: &Minute| Some(minute.items as f64)),
+            minutes,
+            span,
+        ),
+        chart(
+            ("total_size", "Total size"),
+            &size,
+            &only("In use", "size", |minute: &Minute| Some(minute.size_bytes as f64)),
+            minutes,
+            span,
+        ),
+        chart(
+            ("requests", "Requests"),
+            &axis("reads a minute", None, count),
+            &only("Requests", "size", |minute: &Minute| Some(minute.requests as f64)),
+            minutes,
+            span,
+        ),
+    ]
+}
+
+fn chart<T: Timed>(
     (id, title): (&'static str, &'static str),
     axis: &Axis,
-    series: &[Series],
-    samples: &[Sample],
+    series: &[Series<T>],
+    samples: &[T],
     (from, until): (i64, i64),
 ) -> Chart {
     let values = || series.iter().flat_map(|line| samples.iter().filter_map(line.value));
@@ -138,14 +227,14 @@ fn chart(
         (false, true) => value / highest,
     };
     let step = samples.len().div_ceil(MOST_POINTS).max(1);
-    let line = |line: &Series| {
+    let line = |line: &Series<T>| {
         let mut stretches = vec![String::new()];
         for sample in samples.iter().step_by(step) {
             let Some(value) = (line.value)(sample) else {
                 stretches.push(String::new());
                 continue;
             };
-            let x = (sample.at - from) as f64 / (until - from).max(1) as f64 * WIDTH;
+            let x = (sample.at() - from) as f64 / (until - from).max(1) as f64 * WIDTH;
             let y = HEIGHT - scale(value) * (HEIGHT - 4.0) - 2.0;
             if let Some(stretch) = stretches.last_mut() {
                 stretch.push_str(&format!("{:.1},{y:.1} ", x.clamp(0.0, WIDTH)));
@@ -168,7 +257,7 @@ fn chart(
     }
 }
 
-fn in_words(axis: &Axis, series: &Series, samples: &[Sample]) -> String {
+fn in_words<T>(axis: &Axis, series: &Series<T>, samples: &[T]) -> String {
     let values: Vec<f64> = samples.iter().filter_map(series.value).collect();
     let (Some(&last), name) = (values.last(), series.name) else {
         return format!("{}: nothing yet. ", series.name);

@@ -21,6 +21,7 @@ pub(super) enum Tab {
     Keys,
     Cache,
     Statistics,
+    Cluster,
     Docs,
     /// Not in the navigation.
     None,
@@ -35,17 +36,19 @@ pub(super) enum Notice {
     Applied,
     Cleared,
     Defaults,
+    Resized,
     SignedIn,
     SignedOut,
 }
 
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Deleted,
         Self::DeletedAll,
         Self::Applied,
         Self::Cleared,
         Self::Defaults,
+        Self::Resized,
         Self::SignedIn,
         Self::SignedOut,
     ];
@@ -58,6 +61,7 @@ impl Notice {
             Self::Applied => "applied",
             Self::Cleared => "cleared",
             Self::Defaults => "defaults",
+            Self::Resized => "resized",
             Self::SignedIn => "signed-in",
             Self::SignedOut => "signed-out",
         }
@@ -76,6 +80,9 @@ impl Notice {
             Self::Applied => "The settings are in force, and kept over a restart.",
             Self::Cleared => "The cache is empty now. All images are still in the store.",
             Self::Defaults => "The cache is back to its defaults.",
+            Self::Resized => {
+                "The pool has its new size; keys move to their owners as they are read."
+            }
             Self::SignedIn => "You are signed in.",
             Self::SignedOut => "You are signed out.",
         }
@@ -101,12 +108,13 @@ pub(super) struct Link {
     pub(super) text: &'static str,
 }
 
-const LINKS: [Link; 6] = [
+const LINKS: [Link; 7] = [
     Link { tab: Tab::Upload, href: "/", text: "Upload" },
     Link { tab: Tab::Search, href: "/search", text: "Search" },
     Link { tab: Tab::Keys, href: "/keys", text: "Keys" },
     Link { tab: Tab::Cache, href: "/cache", text: "Cache" },
     Link { tab: Tab::Statistics, href: "/statistics", text: "Statistics" },
+    Link { tab: Tab::Cluster, href: "/cluster", text: "Cluster" },
     Link { tab: Tab::Docs, href: "/docs", text: "API" },
 ];
 

@@ -3,7 +3,7 @@
 use larder_coherence::{Envelope, Input, Message, Reply, Scope, Statement, WriteId};
 use stateright::{Model, Property};
 
-use super::{ANSWERED, Cluster, KEY, NODES, Reader, STALE, is_commit};
+use super::{ANSWERED, Cluster, KEY, Reader, STALE, is_commit};
 use crate::setting::{Habit, Setting};
 
 /// What may happen.
@@ -132,7 +132,7 @@ impl Model for Setting {
         if cluster.left.failovers > 0 {
             events.push(Event::FailOver);
         }
-        (0..NODES).for_each(|at| cluster.events_of_host(self, at, events));
+        (0..cluster.hosts.len()).for_each(|at| cluster.events_of_host(self, at, events));
         (0..self.readers.len()).for_each(|reader| cluster.events_of_reader(self, reader, events));
         for envelope in &cluster.network {
             if cluster.travels(self, envelope) {

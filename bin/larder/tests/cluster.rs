@@ -1,0 +1,387 @@
+//! Several real nodes over one real database and shared blobs: any of them
+//! answers, none ever with an old image; their memories add up; one that dies
+//! or leaves changes nothing but which address answers. Faults under load are
+//! in `tests/torment`.
+
+mod support;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use larder_servers::{MariaDb, Postgres};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use support::http::{Answer, Client, image_path};
+use support::pictures::small;
+use support::{Process, Server, folder, larder, run, serve, wait_until};
+
+/// Within which a cluster does what it does at once.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What all nodes of a cluster share.
+struct Site {
+    folder: tempfile::TempDir,
+    database: String,
+}
+
+impl Site {
+    fn new(database: String) -> Self {
+        let folder = folder();
+        std::fs::write(folder.path().join("secret"), "0123456789abcdef".repeat(4))
+            .expect("can be written");
+        Self { folder, database }
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn arguments(&self) -> [String; 8] {
+        let shared = format!("file:{}", self.place("shared").display());
+        let secret = self.place("secret").display().to_string();
+        ["--database", &self.database, "--blobs", &shared, "--cluster-secret-file", &secret]
+            .into_iter()
+            .chain(["--node-address", "127.0.0.1:0"])
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("are eight")
+    }
+
+    /// A node with a data folder of its own, ready.
+    fn node(&self, name: &str) -> Server {
+        self.node_with(name, &[])
+    }
+
+    fn node_with(&self, name: &str, more: &[&str]) -> Server {
+        let data = self.place(name);
+        let mut command = serve(&data);
+        command.args(self.arguments()).args(more);
+        let server = Server::ready(Process::spawn(&mut command), &data);
+        wait_until("the node is in the cluster", SOON, || {
+            server.client().get("/readyz").status == 200
+        });
+        server
+    }
+
+    fn nodes(&self, count: usize) -> Vec<Server> {
+        let nodes: Vec<Server> = (0..count).map(|n| self.node(&format!("node {n}"))).collect();
+        for node in &nodes {
+            wait_until("all know of all", SOON, || pool(node)["members"] == count);
+        }
+        nodes
+    }
+}
+
+/// A database for each engine that is there.
+fn sites() -> Vec<Site> {
+    let postgres = larder_servers::postgres().map(|server: &Postgres| server.make_database("pool"));
+    let maria = larder_servers::mariadb().map(|server: &MariaDb| server.make_database("pool"));
+    postgres.into_iter().chain(maria).map(Site::new).collect()
+}
+
+fn put(node: &Server, key: &str, stamp: &str) -> Answer {
+    node.client().ask("PUT", &image_path(key), &small(stamp))
+}
+
+fn get(node: &Server, key: &str) -> Answer {
+    node.client().get(&image_path(key))
+}
+
+fn pool(node: &Server) -> Value {
+    node.client().get("/cluster/status").json()["pool"].clone()
+}
+
+fn change_pool(node: &Server, change: &Value) -> Answer {
+    let headers = [("Content-Type", "application/json")];
+    let body = change.to_string();
+    let sent = node.client().send("PATCH", "/cluster/pool", &headers, body.as_bytes());
+    sent.expect("is answered")
+}
+
+/// How a read was answered.
+fn source(answer: &Answer) -> &str {
+    answer.header("x-cache").unwrap_or("nothing")
+}
+
+/// Sets the pool's size at one node, and waits until all keep to it.
+fn resize(nodes: &[Server], size: usize) {
+    let answer = change_pool(&nodes[0], &json!({ "size": size }));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    for node in nodes {
+        wait_until("all keep to the size", SOON, || pool(node)["size"] == size);
+    }
+}
+
+#[test]
+fn what_is_written_at_one_node_is_read_at_all_and_never_the_old() {
+    for site in sites() {
+        let nodes = site.nodes(3);
+        for version in 1..=30 {
+            let stamp = format!("version {version}");
+            let answer = put(&nodes[version % 3], "a/key", &stamp);
+            assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
+            assert_eq!(answer.json()["version"], version);
+            for node in nodes.iter().chain(&nodes) {
+                assert!(get(node, "a/key").body == small(&stamp), "{stamp}");
+            }
+        }
+        assert_eq!(nodes[1].client().ask("DELETE", &image_path("a/key"), b"").status, 204);
+        for node in &nodes {
+            assert_eq!(get(node, "a/key").status, 404);
+        }
+    }
+}
+
+#[test]
+fn a_key_is_in_the_memory_of_its_owner_and_the_others_ask_there() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let nodes = site.nodes(3);
+    let keys: Vec<String> = (0..60).map(|number| format!("key {number}")).collect();
+    let mut owned = [0; 3];
+    for key in &keys {
+        assert_eq!(put(&nodes[0], key, key).status, 201);
+        assert_eq!(source(&get(&nodes[0], key)), "miss");
+        let sources: Vec<String> =
+            nodes.iter().map(|node| source(&get(node, key)).to_owned()).collect();
+        let owner = sources.iter().position(|source| source == "hit");
+        let owner = owner.unwrap_or_else(|| panic!("{key}: {sources:?}"));
+        owned[owner] += 1;
+        assert_eq!(sources.iter().filter(|source| *source == "peer").count(), 2, "{sources:?}");
+    }
+    assert!(owned.iter().all(|&keys| keys > 5), "{owned:?}");
+    // A key that is asked for often is kept where it is asked for.
+    let hot = keys.iter().find(|key| source(&get(&nodes[0], key)) == "peer");
+    let hot = hot.expect("another node owns some");
+    wait_until("a hot key is kept", SOON, || source(&get(&nodes[0], hot)) == "hit");
+    assert_eq!(put(&nodes[1], hot, "new").status, 200);
+    assert!(get(&nodes[0], hot).body == small("new"), "and is dropped when it is written");
+    // Thumbnails come from the owner too.
+    let thumbnail = format!("{}?w=16", image_path(&keys[0]));
+    let first = nodes[0].client().get(&thumbnail);
+    assert_eq!(first.status, 200, "{}", first.text());
+    for node in &nodes {
+        let again = node.client().get(&thumbnail);
+        assert!(again.body == first.body && matches!(source(&again), "hit" | "peer"));
+    }
+}
+
+/// Read at A; grow, so that the key moves to B; write through B; shrink. A
+/// must not serve what it read first.
+#[test]
+fn a_pool_that_grows_and_shrinks_serves_nothing_old() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let nodes = site.nodes(3);
+    let keys: Vec<String> = (0..20).map(|number| format!("key {number}")).collect();
+    for round in 0..3 {
+        resize(&nodes, 1);
+        let (old, new) = (format!("old {round}"), format!("new {round}"));
+        for key in &keys {
+            put(&nodes[0], key, &old);
+            nodes.iter().for_each(|node| assert!(get(node, key).body == small(&old)));
+        }
+        resize(&nodes, 3);
+        for (number, key) in keys.iter().enumerate() {
+            nodes.iter().for_each(|node| assert!(get(node, key).body == small(&old)));
+            put(&nodes[number % 3], key, &new);
+        }
+        resize(&nodes, 1);
+        for key in &keys {
+            nodes.iter().for_each(|node| assert!(get(node, key).body == small(&new), "{key}"));
+        }
+    }
+    let decisions = pool(&nodes[0])["decisions"].as_array().expect("a list").clone();
+    assert!(decisions.iter().any(|decision| decision["reason"] == "set by hand"));
+}
+
+#[test]
+fn a_node_that_dies_delays_one_write_and_one_that_leaves_none() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let mut nodes = site.nodes(3);
+    assert_eq!(put(&nodes[0], "key", "before").status, 201);
+    nodes.iter().for_each(|node| assert_eq!(get(node, "key").status, 200));
+    nodes.remove(2).process.kill();
+    let killed = Instant::now();
+    assert_eq!(put(&nodes[0], "key", "after").status, 200);
+    // 0.9 s until it is evicted, 2.5 s until its lease has surely ended.
+    assert!(killed.elapsed() > Duration::from_secs(2), "it was waited out");
+    nodes.iter().for_each(|node| assert!(get(node, "key").body == small("after")));
+    // One that is asked to end says goodbye, and nobody waits for it.
+    let (code, _) = nodes.remove(1).end(Signal::TERM);
+    assert_eq!(code, Some(0));
+    let members = nodes[0].client().get("/cluster/status").json();
+    let members = members["overview"]["members"].as_array().expect("a list").len();
+    assert_eq!(members, 1, "nobody but the one is left");
+    assert_eq!(put(&nodes[0], "key", "alone").status, 200);
+    // The one that was killed comes back under its number.
+    let back = site.node("node 2");
+    assert!(get(&back, "key").body == small("alone"));
+}
+
+#[test]
+fn settings_and_clearing_at_one_node_are_those_of_all() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let nodes = site.nodes(2);
+    assert_eq!(put(&nodes[0], "key", "key").status, 201);
+    nodes.iter().for_each(|node| drop((get(node, "key"), get(node, "key"))));
+    let items = |node: &Server| {
+        let metrics = node.client().get("/metrics").text();
+        let line = metrics.lines().find(|line| line.starts_with("larder_cache_items"));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
+    };
+    assert!(nodes.iter().any(|node| items(node) == Some(1.0)));
+    let settings = json!({ "policy": "lru", "capacity_bytes": 5 << 20 }).to_string();
+    let headers = [("Content-Type", "application/json")];
+    let changed = nodes[0].client().send("PATCH", "/cache/settings", &headers, settings.as_bytes());
+    assert_eq!(changed.expect("is answered").status, 200);
+    for node in &nodes {
+        wait_until("all have the settings", SOON, || {
+            let now = node.client().get("/cache/settings").json();
+            now["policy"] == "lru" && now["capacity_bytes"] == 5 << 20
+        });
+    }
+    assert_eq!(nodes[1].client().ask("POST", "/api/delete_all", b"").status, 200);
+    for node in &nodes {
+        assert_eq!(get(node, "key").status, 404);
+        assert_eq!(items(node), Some(0.0), "memory is empty");
+    }
+}
+
+#[test]
+fn the_classic_calls_run_the_pool() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let nodes = site.nodes(2);
+    let ask = |target: &str| nodes[0].client().ask("POST", target, b"");
+    let set = ask("/api/configure_cache?mode=manual&numNodes=2&cacheSize=3&policy=RR");
+    assert_eq!(
+        set.json(),
+        json!({"success": "true", "mode": "manual", "numNodes": 2, "cacheSize": 3, "policy": "RR"})
+    );
+    assert_eq!(ask("/api/configure_cache?numNodes=1").json()["numNodes"], 1);
+    assert_eq!(ask("/api/getNumNodes").json(), json!({"success": "true", "numNodes": 1}));
+    for refused in ["numNodes=9", "numNodes=x", "mode=fast", "expRatio=1", "maxMiss=0", "policy=x"]
+    {
+        let answer = ask(&format!("/api/configure_cache?{refused}"));
+        assert!(matches!(answer.status, 400 | 422), "{refused}: {}", answer.text());
+        assert_eq!(answer.json()["success"], "false");
+    }
+    assert_eq!(put(&nodes[0], "key", "key").status, 201);
+    get(&nodes[0], "key");
+    wait_until("the rate is that of one miss", SOON, || {
+        ask("/api/getRate?rate=miss").json()
+            == json!({"success": "true", "rate": "miss", "value": 1.0})
+    });
+    assert_eq!(ask("/api/getRate?rate=other").status, 400);
+}
+
+#[test]
+fn in_auto_mode_the_miss_rate_decides() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let nodes = site.nodes(3);
+    resize(&nodes, 1);
+    let auto = json!({
+        "mode": "auto", "most": 3, "interval_seconds": 5,
+        "max_miss_rate": 0.5, "min_miss_rate": 0.1,
+    });
+    assert_eq!(change_pool(&nodes[1], &auto).status, 200);
+    // Keys that are read once miss: the pool grows by twice to two, to four,
+    // which is more than three.
+    let mut number = 0;
+    wait_until("it has grown to its bound", 6 * SOON, || {
+        let key = format!("cold {number}");
+        number += 1;
+        put(&nodes[0], &key, &key);
+        get(&nodes[0], &key);
+        pool(&nodes[0])["size"] == 3
+    });
+    put(&nodes[0], "hot", "hot");
+    wait_until("it has shrunk to one", 6 * SOON, || {
+        get(&nodes[0], "hot");
+        pool(&nodes[0])["size"] == 1
+    });
+    let decisions = pool(&nodes[0])["decisions"].clone();
+    let reasons: Vec<&str> = decisions
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|decision| decision["reason"].as_str())
+        .collect();
+    assert!(reasons.iter().any(|reason| reason.contains("is above 50.0 %")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("is below 10.0 %")), "{reasons:?}");
+    let minutes = nodes[2].client().get("/cluster/status").json()["minutes"].clone();
+    let minutes = minutes.as_array().expect("a list").clone();
+    assert!(minutes.iter().any(|minute| minute["requests"].as_u64() > Some(0)), "{minutes:?}");
+}
+
+#[test]
+fn strangers_learn_nothing_at_the_port_for_peers() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let node = site.node("node");
+    let line = node.announcement.lines().find(|line| line.trim().starts_with("node"));
+    let address = line.and_then(|line| line.split_whitespace().last()?.parse().ok());
+    let mut peer = Client::connect(address.expect("is announced")).expect("takes connections");
+    assert_eq!(put(&node, "key", "key").status, 201);
+    for (method, target) in [
+        ("POST", "/v1/messages"),
+        ("GET", "/v1/entries/00036b6579"),
+        ("GET", "/images/key"),
+        ("GET", "/metrics"),
+    ] {
+        for code in ["", "00", &"0".repeat(64)] {
+            let answer =
+                peer.send(method, target, &[("X-Larder-Code", code)], b"").expect("answers");
+            assert!(matches!(answer.status, 401 | 404), "{method} {target}: {}", answer.status);
+            assert!(answer.body.is_empty(), "{}", answer.everything());
+        }
+    }
+    // Nor does a node with another secret take part in what these say.
+    std::fs::write(site.place("secret"), "another secret, as long as needed").expect("is written");
+    let other = site.node("other");
+    assert!(get(&other, "key").body == small("key"), "it reads the store");
+    assert_eq!(source(&get(&other, "key")), "hit", "and its own memory");
+}
+
+#[test]
+fn a_cluster_is_refused_where_it_could_not_be_one() {
+    let folder = folder();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "too short").expect("can be written");
+    let secret = secret.display().to_string();
+    let node = ["--node-address", "127.0.0.1:0", "--cluster-secret-file", &secret];
+    let rows = ["--database", "postgres://127.0.0.1:1/none"];
+    for (more, says) in [
+        (vec!["--node-address", "127.0.0.1:0"], "--cluster-secret-file"),
+        (node.to_vec(), "--database"),
+        ([&node[..], &rows].concat(), "--blobs"),
+        ([&node[..], &rows, &["--blobs", "file:/tmp/nowhere"]].concat(), "at least 32"),
+    ] {
+        let mut command = larder();
+        command.args(["images", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path());
+        let ended = run(command.args(&more));
+        assert_eq!(ended.code, Some(2), "{more:?}: {}", ended.log);
+        assert!(ended.log.contains(says), "{more:?}: {}", ended.log);
+    }
+}
+
+#[test]
+fn the_members_are_shown_on_a_terminal_and_on_a_page() {
+    let Some(site) = sites().into_iter().next() else { return };
+    let nodes = site.nodes(2);
+    assert_eq!(put(&nodes[0], "key", "key").status, 201);
+    let mut command = larder();
+    command.args(["admin", "cluster", "--database", &site.database]);
+    let shown = run(&mut command);
+    assert_eq!(shown.code, Some(0), "{}", shown.log);
+    for node in &nodes {
+        wait_until("its report is there", SOON, || {
+            run(larder().args(["admin", "cluster", "--database", &site.database]))
+                .out
+                .contains(&node.images.to_string())
+        });
+        let page = node.client().get("/cluster").text();
+        for word in ["Members", "caching", "Grow by one", "The last 30 minutes"] {
+            assert!(page.contains(word), "{word}");
+        }
+    }
+    assert!(shown.out.contains("2 members, 2 own keys"), "{}", shown.out);
+}

@@ -1,0 +1,112 @@
+//! The database under a cluster, on an address that its nodes reach: a real
+//! PostgreSQL or MariaDB. Decides nothing.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use larder_servers::{MariaDb, Postgres};
+use rustix::process::Signal;
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// PostgreSQL.
+    Postgres,
+    /// PostgreSQL that acknowledges commits before it has written them, and
+    /// forgets them when it is killed: for the control group.
+    ForgetfulPostgres,
+    /// MariaDB.
+    MariaDb,
+}
+
+/// How late the writer comes that commits don't wait for.
+const LAZY: &str = "wal_writer_delay=10s";
+
+/// Where its processes share memory: one that is killed would leave it behind
+/// anywhere else.
+const IN_ITS_FOLDER: &str = "dynamic_shared_memory_type=mmap";
+
+/// A running one.
+pub(crate) enum Database {
+    Postgres(Postgres),
+    MariaDb(MariaDb),
+}
+
+impl Database {
+    /// Starts one that listens on `address` and lets everybody in who knows
+    /// the password; `folder` is for its rules. `None` if it isn't installed.
+    pub(crate) fn start(engine: Engine, address: IpAddr, folder: &Path) -> Option<Self> {
+        Some(match engine {
+            Engine::Postgres | Engine::ForgetfulPostgres => {
+                let synchronous = if engine == Engine::Postgres { "on" } else { "off" };
+                let synchronous = format!("synchronous_commit={synchronous}");
+                let access = folder.join("pg_hba.conf");
+                fs::write(&access, "host all all 0.0.0.0/0 scram-sha-256\n")
+                    .expect("the folder is ours");
+                let listen = format!("listen_addresses=127.0.0.1,{address}");
+                let access = format!("hba_file={}", access.display());
+                Self::Postgres(Postgres::start_with(
+                    &[&listen, &access, &synchronous, LAZY, IN_ITS_FOLDER],
+                    None,
+                )?)
+            }
+            Engine::MariaDb => {
+                let server = MariaDb::start_with(&[&format!("bind-address={address}")], None)?;
+                if !address.is_loopback() {
+                    server.execute(&format!(
+                        "CREATE USER larder@'%' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO larder@'%'",
+                        MariaDb::PASSWORD
+                    ));
+                }
+                server.make_database("torment");
+                Self::MariaDb(server)
+            }
+        })
+    }
+
+    /// Its URL on the address on which it listens.
+    pub(crate) fn url(&self, address: IpAddr) -> String {
+        let url = match self {
+            Self::Postgres(server) => server.url("postgres"),
+            Self::MariaDb(server) => server.url("torment"),
+        };
+        url.replace("127.0.0.1", &address.to_string())
+    }
+
+    /// The rows that a query returns, with `|` between their columns.
+    pub(crate) fn rows(&self, query: &str) -> Vec<String> {
+        let rows = match self {
+            Self::Postgres(server) => server.execute(query),
+            Self::MariaDb(server) => {
+                let standard = "USE torment; SET SESSION sql_mode = 'ANSI_QUOTES'";
+                server.execute(&format!("{standard}; {query}")).replace('\t', "|")
+            }
+        };
+        rows.lines().map(Into::into).collect()
+    }
+
+    /// `kill -9`, with all its processes.
+    pub(crate) fn kill(&mut self) {
+        match self {
+            Self::Postgres(server) => server.kill(),
+            Self::MariaDb(server) => server.kill(),
+        }
+    }
+
+    /// Starts it again, on the same port and data.
+    pub(crate) fn restart(&mut self) {
+        match self {
+            Self::Postgres(server) => server.restart(),
+            Self::MariaDb(server) => server.restart(),
+        }
+    }
+
+    /// Sends a signal to all its processes.
+    pub(crate) fn signal(&self, signal: Signal) {
+        match self {
+            Self::Postgres(server) => server.signal(signal),
+            Self::MariaDb(server) => server.signal(signal),
+        }
+    }
+}
