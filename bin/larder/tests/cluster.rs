@@ -6,9 +6,9 @@
 mod support;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use larder_servers::{MariaDb, Postgres};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::http::{Answer, Client, image_path};
@@ -73,11 +73,17 @@ impl Site {
     }
 }
 
-/// A database for each engine that is there.
+/// A fresh database on PostgreSQL, if that is there.
+fn site() -> Option<Site> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("pool{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    larder_servers::postgres().map(|server| Site::new(server.make_database(&name)))
+}
+
+/// A fresh database for each engine that is there.
 fn sites() -> Vec<Site> {
-    let postgres = larder_servers::postgres().map(|server: &Postgres| server.make_database("pool"));
-    let maria = larder_servers::mariadb().map(|server: &MariaDb| server.make_database("pool"));
-    postgres.into_iter().chain(maria).map(Site::new).collect()
+    let maria = larder_servers::mariadb().map(|server| Site::new(server.make_database("pool")));
+    site().into_iter().chain(maria).collect()
 }
 
 fn put(node: &Server, key: &str, stamp: &str) -> Answer {
@@ -135,7 +141,7 @@ fn what_is_written_at_one_node_is_read_at_all_and_never_the_old() {
 
 #[test]
 fn a_key_is_in_the_memory_of_its_owner_and_the_others_ask_there() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let nodes = site.nodes(3);
     let keys: Vec<String> = (0..60).map(|number| format!("key {number}")).collect();
     let mut owned = [0; 3];
@@ -170,7 +176,7 @@ fn a_key_is_in_the_memory_of_its_owner_and_the_others_ask_there() {
 /// must not serve what it read first.
 #[test]
 fn a_pool_that_grows_and_shrinks_serves_nothing_old() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let nodes = site.nodes(3);
     let keys: Vec<String> = (0..20).map(|number| format!("key {number}")).collect();
     for round in 0..3 {
@@ -196,7 +202,7 @@ fn a_pool_that_grows_and_shrinks_serves_nothing_old() {
 
 #[test]
 fn a_node_that_dies_delays_one_write_and_one_that_leaves_none() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let mut nodes = site.nodes(3);
     assert_eq!(put(&nodes[0], "key", "before").status, 201);
     nodes.iter().for_each(|node| assert_eq!(get(node, "key").status, 200));
@@ -220,7 +226,7 @@ fn a_node_that_dies_delays_one_write_and_one_that_leaves_none() {
 
 #[test]
 fn settings_and_clearing_at_one_node_are_those_of_all() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let nodes = site.nodes(2);
     assert_eq!(put(&nodes[0], "key", "key").status, 201);
     nodes.iter().for_each(|node| drop((get(node, "key"), get(node, "key"))));
@@ -249,7 +255,7 @@ fn settings_and_clearing_at_one_node_are_those_of_all() {
 
 #[test]
 fn the_classic_calls_run_the_pool() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let nodes = site.nodes(2);
     let ask = |target: &str| nodes[0].client().ask("POST", target, b"");
     let set = ask("/api/configure_cache?mode=manual&numNodes=2&cacheSize=3&policy=RR");
@@ -276,7 +282,7 @@ fn the_classic_calls_run_the_pool() {
 
 #[test]
 fn in_auto_mode_the_miss_rate_decides() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let nodes = site.nodes(3);
     resize(&nodes, 1);
     let auto = json!({
@@ -315,7 +321,7 @@ fn in_auto_mode_the_miss_rate_decides() {
 
 #[test]
 fn strangers_learn_nothing_at_the_port_for_peers() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let node = site.node("node");
     let line = node.announcement.lines().find(|line| line.trim().starts_with("node"));
     let address = line.and_then(|line| line.split_whitespace().last()?.parse().ok());
@@ -365,7 +371,7 @@ fn a_cluster_is_refused_where_it_could_not_be_one() {
 
 #[test]
 fn the_members_are_shown_on_a_terminal_and_on_a_page() {
-    let Some(site) = sites().into_iter().next() else { return };
+    let Some(site) = site() else { return };
     let nodes = site.nodes(2);
     assert_eq!(put(&nodes[0], "key", "key").status, 201);
     let mut command = larder();
