@@ -481,7 +481,8 @@ fn postgres_failure(code: &str, text: String) -> (FailureKind, Error) {
         // Invalid login, unknown database.
         "28000" | "28P01" | "3D000" => (Final, refused(text)),
         // A read-only transaction: it became a replica.
-        "25006" | "58030" => (Lost, Error::Unavailable(text)),
+        // Or one whose client was silent for too long.
+        "25006" | "25P03" | "25P04" | "58030" => (Lost, Error::Unavailable(text)),
         _ if code.starts_with("23") => (Final, Error::Constraint(text)),
         // Connection, resources such as too many connections, shutting down.
         _ if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
