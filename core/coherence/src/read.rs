@@ -23,6 +23,13 @@ pub struct Read {
     epoch: Epoch,
 }
 
+impl Read {
+    /// Whether there is any chance that what it finds may be kept or shared.
+    pub fn may_be_kept(&self) -> bool {
+        self.token.is_some()
+    }
+}
+
 /// What a read that is back from the database may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {

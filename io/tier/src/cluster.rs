@@ -35,7 +35,7 @@ use keeper::Keeper;
 use peers::Peers;
 pub(crate) use pool::Fetch;
 use pool::Popularity;
-pub use report::{Load, Member, Overview};
+pub use report::{Load, Member, Overview, Status};
 pub use secret::{SECRET_MIN_BYTES, Secret};
 
 /// How many slots. On other nodes a write drops all entries of its slot, so
@@ -90,6 +90,12 @@ pub(crate) struct Reading {
     slot: u32,
     read: Read,
     generation: u64,
+}
+
+impl Reading {
+    pub(crate) fn may_be_kept(&self) -> bool {
+        self.read.may_be_kept()
+    }
 }
 
 /// What a write is to do next.
@@ -178,6 +184,8 @@ impl Cluster {
             self.word.store(Lease::NONE.word().0, Ordering::Release);
             node.epoch()
         };
+        // Whoever waits for a write is told that it isn't known.
+        self.writes.lock().clear();
         self.wake.notify_one();
         if let Err(error) = self.keeper.leave(epoch).await {
             tracing::warn!(%error, "the cluster was not told that this node leaves");
@@ -279,7 +287,7 @@ impl Cluster {
             result = Some(written.result);
             self.input(Input::Reply(reply));
         }
-        Err(Unserved::NotInTime)
+        Err(Unserved::Unknown)
     }
 
     fn note_barrier(&self, time: Duration) {

@@ -29,6 +29,16 @@ pub(crate) enum Reading {
     Clustered(cluster::Reading),
 }
 
+impl Reading {
+    /// Whether there is any chance that what is loaded may be kept or shared.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        match self {
+            Self::Alone(token) => token.is_some(),
+            Self::Clustered(reading) => reading.may_be_kept(),
+        }
+    }
+}
+
 impl Coherence {
     /// Whether an entry may be served: asked after it was found, and within
     /// the request that wants it.

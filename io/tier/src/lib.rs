@@ -30,7 +30,7 @@ use parking_lot::Mutex;
 use cluster::Fetch;
 pub use cluster::{
     Cluster, IDLE_IN_TRANSACTION, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES,
-    Secret, Told, Unserved,
+    Secret, Status, Told, Unserved,
 };
 use coherence::{Coherence, Reading, Token};
 use insight::Observer;
@@ -309,7 +309,10 @@ where
                 }
                 Lookup::Miss(lease) => {
                     let reading = coherence.begin(key);
-                    return self.load_under(Some(lease), reading, key, forward, load()).await;
+                    // While a write is under way nobody is to wait for a load
+                    // that can't be shared.
+                    let lease = reading.may_be_kept().then_some(lease);
+                    return self.load_under(lease, reading, key, forward, load()).await;
                 }
                 Lookup::Wait(waiter) => {
                     if let Some(entry) = waiter.await {

@@ -38,6 +38,7 @@ const PAGES = [
     await page.locator("#live-text", { hasText: "Live" }).waitFor();
     await page.locator(".chart canvas").first().waitFor();
   }],
+  ["cluster", "/cluster"],
   ["docs", "/docs"],
   ["error", "/nothing/here", null, /404/],
 ];
@@ -96,7 +97,7 @@ describe("every page", () => {
   it("is reached by the keyboard through the navigation", async () => {
     const page = await world.visitor();
     await page.goto("/");
-    for (const [name, path] of [["Search", "/search"], ["Keys", "/keys"], ["Cache", "/cache"], ["Statistics", "/statistics"], ["API", "/docs"], ["Upload", "/"]]) {
+    for (const [name, path] of [["Search", "/search"], ["Keys", "/keys"], ["Cache", "/cache"], ["Statistics", "/statistics"], ["Cluster", "/cluster"], ["API", "/docs"], ["Upload", "/"]]) {
       await page.keyboard.press("Tab");
       const link = page.getByRole("navigation", { name: "Main" }).getByRole("link", { name });
       for (let tab = 0; tab < 20 && !(await link.evaluate((it) => it === document.activeElement)); tab += 1) {

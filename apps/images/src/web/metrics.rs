@@ -66,7 +66,8 @@ impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let cache = self.0.tier().cache_stats();
         let reads = self.0.tier().meter().total();
-        let gauges = [
+        let cluster = self.0.cluster().map(|cluster| cluster.status());
+        let mut gauges = vec![
             ("cache_items", "Entries in memory: images and variants", None, cache.items),
             (
                 "cache_size",
@@ -81,6 +82,14 @@ impl Collector for Figures {
                 cache.capacity_bytes,
             ),
         ];
+        if let Some(status) = &cluster {
+            let is_in = u64::from(status.is_in);
+            gauges.extend([
+                ("cluster_member", "1 while this node is in its cluster", None, is_in),
+                ("cluster_owners", "Nodes that own keys", None, status.owners.into()),
+                ("cluster_nodes", "Nodes that could", None, status.nodes.into()),
+            ]);
+        }
         for (name, help, unit, value) in gauges {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(
@@ -90,7 +99,7 @@ impl Collector for Figures {
                 MetricType::Gauge,
             )?)?;
         }
-        let counters = [
+        let mut counters = vec![
             ("cache_evictions", "Entries evicted for room", cache.evictions),
             ("cache_inserts", "Entries put into memory", cache.inserts),
             ("cache_invalidations", "Entries dropped by a write", cache.invalidations),
@@ -100,6 +109,12 @@ impl Collector for Figures {
                 self.0.autopilot_switches(),
             ),
         ];
+        if let Some(status) = &cluster {
+            counters.extend([
+                ("cluster_forwards", "Reads sent on to their key's owner", status.forwards),
+                ("cluster_forwards_unanswered", "Those that it didn't answer", status.unanswered),
+            ]);
+        }
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;

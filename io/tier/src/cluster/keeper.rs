@@ -77,7 +77,7 @@ pub(super) struct Keeper {
     address: Arc<str>,
     /// The app's connections, where standbys may take over.
     app: Option<Database>,
-    directory: Arc<Mutex<Directory>>,
+    directory: Arc<Mutex<Arc<Directory>>>,
     /// Attempts that nobody will look up: their marks and mail can go.
     settled: Arc<Mutex<Vec<BlockId>>>,
     /// Letters of this node, and since when.
@@ -118,7 +118,7 @@ impl Keeper {
     }
 
     /// Who is where, as last read.
-    pub(super) fn directory(&self) -> Directory {
+    pub(super) fn directory(&self) -> Arc<Directory> {
         self.directory.lock().clone()
     }
 
@@ -226,7 +226,7 @@ impl Keeper {
             Ok((roster, directory(rows)?, result))
         };
         let (roster, directory, result) = self.database.write(work).await?;
-        *self.directory.lock() = directory;
+        *self.directory.lock() = Arc::new(directory);
         Ok((roster, result))
     }
 
@@ -257,7 +257,7 @@ impl Keeper {
             true => self.database.write(work).await?,
             false => self.database.read(work).await?,
         };
-        *self.directory.lock() = directory;
+        *self.directory.lock() = Arc::new(directory);
         Ok(reply)
     }
 
@@ -273,7 +273,7 @@ impl Keeper {
             Ok((directory(rows)?, Reply::Roster { roster, answered }))
         };
         let (directory, reply) = self.database.read(work).await?;
-        *self.directory.lock() = directory;
+        *self.directory.lock() = Arc::new(directory);
         Ok(reply)
     }
 
@@ -394,7 +394,7 @@ impl Keeper {
             rows.execute("UPDATE cluster SET active = ? WHERE id = 1", &[(active as u64).into()])
         };
         self.database.write(work).await?;
-        self.directory.lock().active = active;
+        Arc::make_mut(&mut *self.directory.lock()).active = active;
         Ok(())
     }
 

@@ -44,6 +44,10 @@ const ENTRY_TIMEOUT: Duration = Duration::from_secs(1);
 /// For how long a node that didn't answer isn't asked for entries.
 const AVOIDED: Duration = Duration::from_secs(1);
 
+/// How long a connection is kept unused: less than the other end keeps it, so
+/// that none is used that is about to be closed.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// The largest answer: an entry with room for what stands around it.
 const LARGEST: usize = (64 << 20) + (1 << 20);
 
@@ -72,7 +76,7 @@ impl Peers {
         connector.set_connect_timeout(Some(MESSAGE_TIMEOUT));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(IDLE)
             .build(connector);
         Self { client, secret, queues: Mutex::default(), avoided: Mutex::default() }
     }

@@ -61,9 +61,13 @@ pub(crate) enum Fetch {
 impl Directory {
     /// The nodes that own keys, in order of their numbers.
     pub(super) fn owners(&self) -> impl Iterator<Item = NodeId> {
+        self.caching().take(if self.active == 0 { usize::MAX } else { self.active })
+    }
+
+    /// The nodes that could.
+    fn caching(&self) -> impl Iterator<Item = NodeId> {
         let caching = self.places.iter().filter(|(_, place)| place.standing == Standing::Caching);
-        let most = if self.active == 0 { usize::MAX } else { self.active };
-        caching.map(|(&node, _)| node).take(most)
+        caching.map(|(&node, _)| node)
     }
 
     /// The owner of a key and where it listens; `None` if there is none.
@@ -77,7 +81,7 @@ impl Cluster {
     /// How many nodes own keys, and how many could.
     pub fn pool_size(&self) -> (u16, u16) {
         let directory = self.keeper.directory();
-        let members = Directory { active: 0, ..directory.clone() }.owners().count();
+        let members = directory.caching().count();
         let count = |count| u16::try_from(count).unwrap_or(u16::MAX);
         (count(directory.owners().count()), count(members))
     }

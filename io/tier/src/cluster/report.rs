@@ -17,6 +17,21 @@ pub(super) struct Counters {
     pub(super) unanswered: AtomicU64,
 }
 
+/// What a node sees of its cluster at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// Whether this node is in.
+    pub is_in: bool,
+    /// Nodes that own keys.
+    pub owners: u16,
+    /// Nodes that could.
+    pub nodes: u16,
+    /// Reads this node has sent on to the owner of their key.
+    pub forwards: u64,
+    /// Those of them that the owner didn't answer.
+    pub unanswered: u64,
+}
+
 /// What a node held and did, as it saw itself at its last report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -101,6 +116,18 @@ impl Overview {
 }
 
 impl Cluster {
+    /// What this node sees at this moment.
+    pub fn status(&self) -> Status {
+        let (owners, nodes) = self.pool_size();
+        Status {
+            is_in: self.is_in(),
+            owners,
+            nodes,
+            forwards: self.load.forwards.load(Ordering::Relaxed),
+            unanswered: self.load.unanswered.load(Ordering::Relaxed),
+        }
+    }
+
     /// Reports what this node does; `load` says what the tier doesn't know.
     ///
     /// # Errors

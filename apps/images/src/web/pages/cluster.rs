@@ -185,15 +185,15 @@ fn fields(settings: &PoolSettings) -> Vec<Field> {
         field("most", "Most nodes", "64 at most", settings.most.to_string()),
         field(
             "max_miss_rate",
-            "Grow above a miss rate of",
-            "percent",
+            "Grow above",
+            "percent of reads that miss",
             percent(settings.max_miss_rate),
         ),
         field("expand_ratio", "Grow by", "times, rounded up", settings.expand_ratio.to_string()),
         field(
             "min_miss_rate",
-            "Shrink below a miss rate of",
-            "percent",
+            "Shrink below",
+            "percent of reads that miss",
             percent(settings.min_miss_rate),
         ),
         field(
@@ -248,9 +248,9 @@ fn tiles(members: &[Member], minutes: &[Minute], size: u16) -> Vec<(&'static str
     let sum = |of: fn(&Member) -> u64| members.iter().map(of).sum::<u64>();
     let last = minutes.last().copied().unwrap_or_default();
     vec![
-        ("Nodes that own keys", text::count(size.into())),
-        ("Hit rate, this minute", text::percent(last.hit_rate)),
-        ("Miss rate, this minute", text::percent(last.miss_rate)),
+        ("Active nodes", text::count(size.into())),
+        ("Hit rate", text::percent(last.hit_rate)),
+        ("Miss rate", text::percent(last.miss_rate)),
         ("Items in memory", text::count(sum(|member| member.load.items))),
         ("Total size", text::bytes(sum(|member| member.load.size_bytes))),
         ("Capacity", text::bytes(sum(|member| member.load.capacity_bytes))),
