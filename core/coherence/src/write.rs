@@ -136,9 +136,10 @@ impl Node {
     fn try_commit(&mut self, id: WriteId, out: &mut Vec<Output>) {
         let Some(write) = self.writes.get_mut(&id) else { return };
         let Phase::Blocking(attempt) = &write.phase else { return };
-        let requirements = attempt.requirements.clone();
-        if requirements.check(&self.roster, self.roster.instance).is_ok() {
-            write.phase = Phase::Committing(attempt.clone());
+        if attempt.requirements.check(&self.roster, self.roster.instance).is_ok() {
+            let attempt = attempt.clone();
+            let requirements = attempt.requirements.clone();
+            write.phase = Phase::Committing(attempt);
             out.push(Output::Perform(Statement::Commit { write: id, requirements }));
         }
     }
