@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use larder_servers::{MariaDb, Postgres, free_port, mariadb, postgres};
+use larder_servers::{MariaDb, Postgres, Signal, free_port, mariadb, postgres};
 use larder_sql::{Config, Connection, Database, Error, Migration, Result};
 
 async fn open(url: &str) -> Result<Database> {
@@ -50,6 +50,7 @@ trait Server {
     fn make(&self) -> String;
     fn kill(&mut self);
     fn restart(&mut self);
+    fn stand_still(&self);
 }
 
 impl Server for MariaDb {
@@ -62,6 +63,9 @@ impl Server for MariaDb {
     fn restart(&mut self) {
         self.restart();
     }
+    fn stand_still(&self) {
+        self.signal(Signal::STOP);
+    }
 }
 
 impl Server for Postgres {
@@ -73,6 +77,9 @@ impl Server for Postgres {
     }
     fn restart(&mut self) {
         self.restart();
+    }
+    fn stand_still(&self) {
+        self.signal(Signal::STOP);
     }
 }
 
@@ -102,6 +109,25 @@ async fn of_several_servers_one_that_answers_is_used() {
         assert_eq!(answer(&database).await.expect("reads"), 2, "and it stays with that");
         drop(second);
         assert_eq!(answer(&database).await.expect("reads"), 1, "as long as that lives");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_keeps_nobody_from_the_next() {
+    for (first, second) in pairs() {
+        let urls = [first.make(), second.make()];
+        number(&urls[0], 1).await;
+        number(&urls[1], 2).await;
+        // Less than one address may take: nobody waits for the next one's turn.
+        let url = joined([&urls[0], &urls[1]]) + "?timeout=1";
+        let database = open(&url).await.expect("opens");
+        assert_eq!(answer(&database).await.expect("reads"), 1);
+        first.stand_still();
+        let mut answers = Vec::new();
+        while answers.len() < 5 && answers.last() != Some(&Some(2)) {
+            answers.push(answer(&database).await.ok());
+        }
+        assert_eq!(answers.last(), Some(&Some(2)), "{answers:?}");
     }
 }
 

@@ -4,15 +4,22 @@
 
 mod faults;
 mod garage;
+mod haproxy;
 mod mariadb;
+mod patroni;
 mod postgres;
 mod process;
 mod s3;
+mod semi_sync;
 mod stores;
 
 pub use faults::{FaultProxy, Mode};
+pub use haproxy::HaProxy;
 pub use mariadb::MariaDb;
+pub use patroni::Patroni;
 pub use postgres::Postgres;
 pub use process::{Supervised, free_port, wait_until};
+pub use rustix::process::Signal;
 pub use s3::S3Server;
+pub use semi_sync::SemiSync;
 pub use stores::{Place, mariadb, postgres, s3};

@@ -57,7 +57,7 @@ impl MariaDb {
             .output()
             .expect("runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let settings = settings.iter().map(|setting| format!("--{setting}")).collect();
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut server = Self { server: None, data, port: free_port(), settings, folder };
         server.restart();
         server.execute(&format!(
@@ -82,10 +82,19 @@ impl MariaDb {
             .arg(format!("--pid-file={}", self.folder.path().join("pid").display()))
             .arg(format!("--port={}", self.port))
             .args(SMALL)
-            .args(&self.settings);
+            .args(self.settings.iter().map(|setting| format!("--{setting}")));
         let server = Supervised::start(&command, &empty_log(self.folder.path(), "log"));
         server.wait_until_up(PATIENCE, || self.try_execute("SELECT 1").is_ok());
         self.server = Some(server);
+    }
+
+    /// Starts it with other settings, on the same port and data.
+    ///
+    /// # Panics
+    /// It doesn't start.
+    pub(crate) fn restart_with(&mut self, settings: Vec<String>) {
+        self.settings = settings;
+        self.restart();
     }
 
     /// Whether it answers.

@@ -46,9 +46,7 @@ impl Postgres {
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
-        // Its user is another one than the tests'.
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        std::fs::set_permissions(folder.path(), open).expect("it is ours");
+        open_to_all(folder.path());
         let data = data.map_or_else(|| folder.path().join("data"), |data| data.join("postgres"));
         let password = folder.path().join("password");
         std::fs::write(&password, Self::PASSWORD).expect("writes");
@@ -122,19 +120,7 @@ impl Postgres {
     }
 
     fn try_execute(&self, sql: &str) -> Result<String, String> {
-        let client = find_program("psql", &[]).unwrap_or_else(|| self.programs.join("psql"));
-        let answer = Command::new(client)
-            .env("PGPASSWORD", Self::PASSWORD)
-            .args(["--no-psqlrc", "--tuples-only", "--no-align", "--host=127.0.0.1"])
-            .args(["--username=larder", "--dbname=postgres"])
-            .arg(format!("--port={}", self.port))
-            .args(["--command", sql])
-            .output()
-            .expect("runs");
-        match answer.status.success() {
-            true => Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned()),
-            false => Err(String::from_utf8_lossy(&answer.stderr).into_owned()),
-        }
+        ask(&self.programs, self.port, sql)
     }
 
     /// Sends a signal to it and to all of its processes.
@@ -143,13 +129,7 @@ impl Postgres {
     /// It doesn't run.
     pub fn signal(&self, signal: Signal) {
         let server = self.server.as_ref().expect("it runs");
-        for child in children(server.pid().as_raw_pid()) {
-            if let Some(child) = Pid::from_raw(child) {
-                // One that has just ended needs no signal.
-                let _ = kill_process(child, signal);
-            }
-        }
-        server.signal(signal);
+        signal_family(server.pid(), signal).expect("it runs");
     }
 
     /// Kills it as `kill -9` does, with all of its processes, and waits until
@@ -158,28 +138,72 @@ impl Postgres {
         let Some(mut server) = self.server.take() else {
             return;
         };
-        // Once it stands still it starts no more of them.
-        server.signal(Signal::STOP);
-        wait_until("the server stands still", PATIENCE, || state(server.pid()) == Some('T'));
-        let children: Vec<Pid> =
-            children(server.pid().as_raw_pid()).into_iter().filter_map(Pid::from_raw).collect();
-        for &child in &children {
-            // One that has just ended needs no signal.
-            let _ = kill_process(child, Signal::KILL);
-        }
+        kill_family(server.pid());
         server.kill();
-        let is_gone = |&child: &Pid| matches!(state(child), None | Some('Z'));
-        wait_until("its processes end", PATIENCE, || children.iter().all(is_gone));
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Or it would wait for its clients to leave.
         if let Some(server) = &self.server {
+            // One that stands still can't end.
+            let _ = signal_family(server.pid(), Signal::CONT);
+            // Or it would wait for its clients to leave.
             let _ = kill_process(server.pid(), Signal::INT);
         }
     }
+}
+
+/// Makes a folder that a server's user may write to, who is another one than
+/// the tests'.
+pub(crate) fn open_to_all(folder: &Path) {
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder, open).expect("it is ours");
+}
+
+/// What the server on this port answers to its administrator.
+pub(crate) fn ask(programs: &Path, port: u16, sql: &str) -> Result<String, String> {
+    let client = find_program("psql", &[]).unwrap_or_else(|| programs.join("psql"));
+    let answer = Command::new(client)
+        .env("PGPASSWORD", Postgres::PASSWORD)
+        .env("PGCONNECT_TIMEOUT", "10")
+        .args(["--no-psqlrc", "--tuples-only", "--no-align", "--host=127.0.0.1"])
+        .args(["--username=larder", "--dbname=postgres"])
+        .arg(format!("--port={port}"))
+        .args(["--command", sql])
+        .output()
+        .expect("runs");
+    match answer.status.success() {
+        true => Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned()),
+        false => Err(String::from_utf8_lossy(&answer.stderr).into_owned()),
+    }
+}
+
+/// Sends a signal to a server and to all of its processes.
+pub(crate) fn signal_family(server: Pid, signal: Signal) -> rustix::io::Result<()> {
+    for process in children(server.as_raw_pid()).into_iter().filter_map(Pid::from_raw) {
+        // One that has just ended needs no signal.
+        let _ = kill_process(process, signal);
+    }
+    kill_process(server, signal)
+}
+
+/// Kills a server with all of its processes and waits until they are gone: one
+/// that is left would keep a new server from starting.
+pub(crate) fn kill_family(server: Pid) {
+    // Each may end by itself meanwhile. Once the first stands still it starts
+    // no more of them.
+    let _ = kill_process(server, Signal::STOP);
+    let is_gone = |&process: &Pid| matches!(state(process), None | Some('Z'));
+    let stands_still = || state(server) == Some('T') || is_gone(&server);
+    wait_until("the server stands still", PATIENCE, stands_still);
+    let mut family: Vec<Pid> =
+        children(server.as_raw_pid()).into_iter().filter_map(Pid::from_raw).collect();
+    family.push(server);
+    for &process in &family {
+        let _ = kill_process(process, Signal::KILL);
+    }
+    wait_until("its processes end", PATIENCE, || family.iter().all(is_gone));
 }
 
 /// The processes whose parent is `pid`.
@@ -189,13 +213,13 @@ fn children(pid: i32) -> Vec<i32> {
 }
 
 /// The folder of its programs: the newest that is installed.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let folders = versions.map(|version| version.path().join("bin"));
     folders.filter(|folder| folder.join("initdb").is_file()).max()
 }
 
-fn as_nobody(program: &Path) -> Command {
+pub(crate) fn as_nobody(program: &Path) -> Command {
     if !rustix::process::getuid().is_root() {
         return Command::new(program);
     }

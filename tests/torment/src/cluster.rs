@@ -62,11 +62,27 @@ impl<'s> Cluster<'s> {
     /// # Panics
     /// Something is there and doesn't start.
     pub(crate) fn start(system: &'s dyn System, engine: Engine, nodes: usize) -> Option<Self> {
-        let network = Network::make(nodes);
-        if let Err(why) = &network {
+        let network = engine.may_be_elsewhere().then(|| Network::make(nodes));
+        if let Some(Err(why)) = &network {
             eprintln!("skipped: cutting nodes off from each other: {why}");
         }
-        let network = network.ok();
+        Self::start_in(network.and_then(Result::ok), system, engine, nodes)
+    }
+
+    /// Starts one on loopback.
+    ///
+    /// # Panics
+    /// Something is there and doesn't start.
+    pub(crate) fn start_here(system: &'s dyn System, engine: Engine, nodes: usize) -> Option<Self> {
+        Self::start_in(None, system, engine, nodes)
+    }
+
+    fn start_in(
+        network: Option<Network>,
+        system: &'s dyn System,
+        engine: Engine,
+        nodes: usize,
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         // The database reads here as another user.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
@@ -79,6 +95,7 @@ impl<'s> Cluster<'s> {
         let site = Site {
             folder: folder.path().into(),
             database: database.url(address),
+            has_standbys: database.has_standbys(),
             nodes: (0..nodes).map(|node| place(node, PORT)).collect(),
             peers: (0..nodes).map(|node| place(node, PEER_PORT)).collect(),
         };
@@ -172,6 +189,13 @@ impl<'s> Cluster<'s> {
         }
     }
 
+    /// Asks a node's process to end, and waits until it has.
+    pub(crate) fn stop_node(&mut self, node: usize) {
+        if let Some(mut process) = self.nodes[node].process.take() {
+            process.stop();
+        }
+    }
+
     /// Stops a node's process where it stands, or lets it go on.
     pub(crate) fn signal_node(&self, node: usize, signal: Signal) {
         if let Some(process) = &self.nodes[node].process {
@@ -220,7 +244,7 @@ impl<'s> Cluster<'s> {
     }
 
     /// Stops the database where it stands, or lets it go on.
-    pub(crate) fn signal_database(&self, signal: Signal) {
+    pub(crate) fn signal_database(&mut self, signal: Signal) {
         self.database.signal(signal);
     }
 

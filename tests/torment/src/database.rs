@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use larder_servers::{MariaDb, Postgres};
+use larder_servers::{MariaDb, Patroni, Postgres, SemiSync};
 use rustix::process::Signal;
 
 /// Which database.
@@ -18,6 +18,18 @@ pub enum Engine {
     ForgetfulPostgres,
     /// MariaDB.
     MariaDb,
+    /// Three PostgreSQL servers under Patroni, one of which leads.
+    Patroni,
+    /// Two MariaDB servers, one of which has a copy of all that is
+    /// acknowledged and takes over when the other one is killed.
+    SemiSyncMariaDb,
+}
+
+impl Engine {
+    /// Whether it can listen on another address than that of loopback.
+    pub(crate) fn may_be_elsewhere(self) -> bool {
+        !matches!(self, Self::Patroni | Self::SemiSyncMariaDb)
+    }
 }
 
 /// How late the writer comes that commits don't wait for.
@@ -31,6 +43,8 @@ const IN_ITS_FOLDER: &str = "dynamic_shared_memory_type=mmap";
 pub(crate) enum Database {
     Postgres(Postgres),
     MariaDb(MariaDb),
+    Patroni(Patroni),
+    SemiSync(SemiSync),
 }
 
 impl Database {
@@ -62,6 +76,12 @@ impl Database {
                 server.make_database("torment");
                 Self::MariaDb(server)
             }
+            Engine::Patroni => Self::Patroni(Patroni::start()?),
+            Engine::SemiSyncMariaDb => {
+                let servers = SemiSync::start()?;
+                servers.make_database("torment");
+                Self::SemiSync(servers)
+            }
         })
     }
 
@@ -70,27 +90,43 @@ impl Database {
         let url = match self {
             Self::Postgres(server) => server.url("postgres"),
             Self::MariaDb(server) => server.url("torment"),
+            Self::Patroni(servers) => servers.url("postgres"),
+            Self::SemiSync(servers) => servers.url("torment"),
         };
         url.replace("127.0.0.1", &address.to_string())
     }
 
+    /// Whether a standby takes over when it dies.
+    pub(crate) fn has_standbys(&self) -> bool {
+        matches!(self, Self::Patroni(_) | Self::SemiSync(_))
+    }
+
     /// The rows that a query returns, with `|` between their columns.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
+        let of_mariadb = |ask: &dyn Fn(&str) -> String| {
+            let standard = "USE torment; SET SESSION sql_mode = 'ANSI_QUOTES'";
+            ask(&format!("{standard}; {query}")).replace('\t', "|")
+        };
         let rows = match self {
             Self::Postgres(server) => server.execute(query),
-            Self::MariaDb(server) => {
-                let standard = "USE torment; SET SESSION sql_mode = 'ANSI_QUOTES'";
-                server.execute(&format!("{standard}; {query}")).replace('\t', "|")
-            }
+            Self::Patroni(servers) => servers.execute(query),
+            Self::MariaDb(server) => of_mariadb(&|sql| server.execute(sql)),
+            Self::SemiSync(servers) => of_mariadb(&|sql| servers.execute(sql)),
         };
         rows.lines().map(Into::into).collect()
     }
 
-    /// `kill -9`, with all its processes.
+    /// `kill -9`, with all its processes; of several servers, the one that
+    /// leads.
     pub(crate) fn kill(&mut self) {
         match self {
             Self::Postgres(server) => server.kill(),
             Self::MariaDb(server) => server.kill(),
+            Self::Patroni(servers) => {
+                servers.wait_until_synchronous();
+                servers.kill_leader();
+            }
+            Self::SemiSync(servers) => servers.fail_over(),
         }
     }
 
@@ -99,14 +135,20 @@ impl Database {
         match self {
             Self::Postgres(server) => server.restart(),
             Self::MariaDb(server) => server.restart(),
+            Self::Patroni(servers) => servers.restart(),
+            Self::SemiSync(servers) => servers.restart(),
         }
     }
 
-    /// Sends a signal to all its processes.
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends a signal to all its processes; of several servers, to the one that
+    /// leads.
+    pub(crate) fn signal(&mut self, signal: Signal) {
         match self {
             Self::Postgres(server) => server.signal(signal),
             Self::MariaDb(server) => server.signal(signal),
+            Self::SemiSync(servers) => servers.signal(signal),
+            Self::Patroni(servers) if signal == Signal::STOP => servers.pause_leader(),
+            Self::Patroni(servers) => servers.resume(),
         }
     }
 }

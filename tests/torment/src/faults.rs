@@ -195,6 +195,24 @@ impl Iterator for Faults {
     }
 }
 
+/// How long a leader is dead or stands still: until another one took its
+/// place, which takes Patroni some 25 seconds, and as long again, in which
+/// writes have to go on.
+const FAILOVER: Duration = Duration::from_secs(60);
+
+/// Failovers of a database with standbys, one after the other: every second
+/// leader isn't killed, but goes on when it has been replaced.
+pub(crate) fn failovers() -> impl Iterator<Item = Fault> {
+    let deeds = [Deed::Kill, Deed::Pause].into_iter().cycle();
+    deeds.zip(0..).map(|(deed, number): (_, u32)| Fault {
+        at: FIRST_AT + (FAILOVER + REST_OF_DATABASE) * number,
+        slip: Duration::ZERO,
+        lasts: FAILOVER,
+        victim: Victim::Database,
+        deed,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

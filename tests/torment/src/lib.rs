@@ -3,6 +3,7 @@
 //! against what the database's versions allow. Part of no program that is
 //! shipped, and knows a store only by its HTTP interface.
 
+mod balanced;
 mod checker;
 mod client;
 mod cluster;
@@ -17,6 +18,7 @@ mod report;
 mod systems;
 mod torment;
 
+pub use balanced::{Balanced, balanced};
 pub use checker::{Kind, Verdict, Violation, check};
 pub use database::Engine;
 pub use dice::Dice;

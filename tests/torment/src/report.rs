@@ -40,7 +40,7 @@ pub struct Summary {
     reads_percent: f64,
     writes_percent: f64,
     /// The longest time in which no write was acknowledged by any node.
-    longest_without_write: Duration,
+    pub longest_without_write: Duration,
     /// The same while the database and one of the nodes were well.
     longest_unexcused: Duration,
 }

@@ -13,6 +13,8 @@ pub struct Site {
     pub folder: PathBuf,
     /// The database's URL, as nodes reach it.
     pub database: String,
+    /// Whether a standby takes over by itself when the database dies.
+    pub has_standbys: bool,
     /// Where each node listens for clients.
     pub nodes: Vec<SocketAddr>,
     /// Where each node listens for the others.
@@ -80,6 +82,9 @@ impl System for Larder {
         command.arg("--node-address").arg(site.peers[node].to_string());
         command.arg("--cluster-secret-file").arg(secret);
         command.arg("--database").arg(&site.database);
+        if site.has_standbys {
+            command.arg("--database-has-standbys");
+        }
         command.arg("--blobs").arg(format!("file:{}", site.folder.join("blobs").display()));
         command
     }

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::checker::{Verdict, check};
 use crate::cluster::Cluster;
 use crate::database::Engine;
-use crate::faults::{Fault, Faults};
+use crate::faults::{Fault, Faults, failovers};
 use crate::history::{DATABASE, Operation, What};
 use crate::load::{Field, KEYS, Notes, Worker, key_name};
 use crate::report::Summary;
@@ -54,7 +54,7 @@ pub enum Explains {
 }
 
 /// How long a cluster may take to start or to heal.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether nodes ended by themselves.
 const WATCH: Duration = Duration::from_millis(50);
@@ -120,7 +120,12 @@ pub fn torment(system: &dyn System, course: &Course) -> Option<Summary> {
 /// Lets the faults come until there was enough of everything, then ends all of
 /// them. Returns each as it was, with the nanosecond at which it had ended.
 fn suffer(cluster: &mut Cluster<'_>, field: &Field, course: &Course) -> Vec<(Fault, u64)> {
-    let mut coming = Faults::new(course.seed, course.nodes, cluster.has_network()).peekable();
+    let by_chance = Faults::new(course.seed, course.nodes, cluster.has_network());
+    let coming: Box<dyn Iterator<Item = Fault>> = match course.engine {
+        Engine::Patroni => Box::new(failovers()),
+        _ => Box::new(by_chance),
+    };
+    let mut coming = coming.peekable();
     let mut going_on: VecDeque<Fault> = VecDeque::new();
     let mut past = Vec::new();
     // A database needs its time to start. The faults after it come later by as
@@ -206,6 +211,6 @@ fn explain(verdict: &Verdict, operations: &[Operation], faults: &[(Fault, u64)],
 }
 
 /// Says something on the test's output that the harness doesn't hold back.
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

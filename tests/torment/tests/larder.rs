@@ -4,7 +4,8 @@
 //!
 //! - `LARDER_TORMENT`: `long` for a million operations and five hundred faults,
 //!   or a number of seconds
-//! - `LARDER_TORMENT_DATABASE`: `mariadb` instead of PostgreSQL
+//! - `LARDER_TORMENT_DATABASE`: `mariadb` instead of PostgreSQL, or
+//!   `mariadb-semi-sync` for two of which one takes the other's place
 //! - `LARDER_TORMENT_SUMMARY`: a file for the figures
 //! - `LARDER_TORMENT_KEEP`: logs, faults and history stay even if all is well
 //! - `LARDER_TEST_SEED`: the seed of a run that failed
@@ -20,6 +21,7 @@ fn course() -> Course {
         seed: Dice::seed(),
         engine: match var("LARDER_TORMENT_DATABASE").as_deref() {
             Ok("mariadb") => Engine::MariaDb,
+            Ok("mariadb-semi-sync") => Engine::SemiSyncMariaDb,
             _ => Engine::Postgres,
         },
         nodes: 3,

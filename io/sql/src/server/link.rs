@@ -93,13 +93,14 @@ impl Link {
             ServerKind::Postgres => {
                 let options = postgres_options(url, password, address);
                 let mut link = Self::Postgres(options.connect().await.map_err(failure)?);
-                // Acknowledged means on disk, whatever the server's default is.
+                // Acknowledged means on disk, and on the standbys that commits
+                // wait for, whatever the server's default is.
                 link.batch(&format!(
                     "SET client_min_messages = 'warning';
                      SET lock_timeout = '{}s';
                      SET idle_in_transaction_session_timeout = '{}s';
                      SELECT set_config('synchronous_commit', 'on', false)
-                         WHERE current_setting('synchronous_commit') = 'off';
+                         WHERE current_setting('synchronous_commit') IN ('off', 'local');
                      SELECT pg_advisory_lock({})",
                     lock_wait(url),
                     url.idle_in_transaction.as_secs().max(1),

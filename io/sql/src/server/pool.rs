@@ -1,5 +1,6 @@
 //! Connections to one of several servers: the one that answered last is
-//! tried first, and those made before it was lost are not used again.
+//! tried first, unless nobody waited for its answer, and those made before it
+//! was lost are not used again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 pub(super) struct Links {
     url: ServerUrl,
     password: Option<String>,
-    /// The address that answered last.
+    /// The address that is tried first: the one that answered last, or the one
+    /// after an [`Attempt`] that was given up.
     preferred: AtomicUsize,
     /// Counts losses: connections from before the last one are suspect.
     losses: AtomicU64,
@@ -41,6 +43,24 @@ pub(super) struct Linked {
     /// connection in an unknown state.
     pub(super) in_use: bool,
     losses: u64,
+}
+
+/// An attempt at one address. Whoever waits for a connection may give up before
+/// [`CONNECT`] is over, and so before the next address has its turn: the next
+/// attempt begins there then. Or a server that stands still, or a machine
+/// without power, would keep all others from ever being reached.
+struct Attempt<'l> {
+    links: &'l Links,
+    next: usize,
+    is_over: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.links.preferred.store(self.next, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Links {
@@ -139,7 +159,10 @@ impl Manager for Links {
         for step in 0..count {
             let number = (first + step) % count;
             let address = self.url.addresses.get(number);
-            match self.open(address).await {
+            let mut attempt = Attempt { links: self, next: (number + 1) % count, is_over: false };
+            let opened = self.open(address).await;
+            attempt.is_over = true;
+            match opened {
                 Ok(linked) => {
                     if self.preferred.swap(number, Ordering::Relaxed) != number {
                         tracing::warn!(server = %number, "the database is reached at another address");
