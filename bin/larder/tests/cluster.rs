@@ -148,6 +148,8 @@ fn a_key_is_in_the_memory_of_its_owner_and_the_others_ask_there() {
     for key in &keys {
         assert_eq!(put(&nodes[0], key, key).status, 201);
         assert_eq!(source(&get(&nodes[0], key)), "miss");
+        // The owner keeps it once it has heard that the write is over.
+        wait_until("it is in memory", SOON, || source(&get(&nodes[0], key)) != "miss");
         let sources: Vec<String> =
             nodes.iter().map(|node| source(&get(node, key)).to_owned()).collect();
         let owner = sources.iter().position(|source| source == "hit");
