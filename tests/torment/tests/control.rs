@@ -17,7 +17,7 @@ fn torment_control(manner: &'static str, engine: Engine, seed: u64) -> Option<Su
         nodes: 3,
         clients: 9,
         rest: Duration::from_millis(4),
-        lasts: Duration::from_secs(10),
+        lasts: Duration::from_secs(7),
         operations: 1000,
         faults: 5,
         explains: Explains::Never,

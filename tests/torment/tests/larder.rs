@@ -27,9 +27,9 @@ fn course() -> Course {
         nodes: 3,
         clients: 9,
         rest: Duration::from_millis(4),
-        lasts: Duration::from_secs(40),
+        lasts: Duration::from_secs(25),
         operations: 5000,
-        faults: 20,
+        faults: 14,
         explains: match var_os("LARDER_TORMENT_KEEP") {
             Some(_) => Explains::Always,
             None => Explains::Wrong,
