@@ -12,7 +12,6 @@
 //! repetitions. Tables are Markdown on the standard output, as they come.
 
 mod client;
-mod dice;
 mod figures;
 mod picture;
 mod questions;

@@ -1,7 +1,7 @@
 //! PNG files of noise, stored without compression, so that their sizes are
 //! what was asked for. The same seed gives the same bytes.
 
-use crate::dice::Dice;
+use larder_workload::random::SplitMix64;
 
 /// Signature, chunks and the rest of a file beside its rows.
 const OVERHEAD_BYTES: usize = 8 + 25 + 12 + 6 + 5 + 12;
@@ -12,12 +12,12 @@ pub(crate) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
         .take_while(|&side| rows_bytes(side) + OVERHEAD_BYTES <= bytes)
         .last()
         .expect("a file holds a pixel");
-    let mut dice = Dice(seed);
+    let mut random = SplitMix64::new(seed);
     let mut rows = Vec::with_capacity(rows_bytes(side));
     for _ in 0..side {
         // No filter.
         rows.push(0);
-        rows.extend((0..side * 3).map(|_| dice.next() as u8));
+        rows.extend((0..side * 3).map(|_| random.next_u64() as u8));
     }
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let sides = [side.to_be_bytes(), side.to_be_bytes()].concat();

@@ -3,15 +3,17 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Random numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014).
+use larder_workload::random::SplitMix64;
+
+/// Random numbers from a seed.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Dice(SplitMix64);
 
 impl Dice {
     /// The numbers of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// The seed in `LARDER_TEST_SEED`, or else a new one.
@@ -24,10 +26,7 @@ impl Dice {
 
     /// The next number.
     pub fn throw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// One of `0..top`.

@@ -11,9 +11,9 @@ use larder_coherence::{
     Config, Envelope, Input, Instance, Node, NodeId, Outcome, Output, Reply, Roster, Scope, Slot,
     Statement, Time, WriteId,
 };
+use larder_workload::random::SplitMix64;
 
 use crate::Effort;
-use crate::dice::Dice;
 use crate::figures::{head, median, microseconds, quantile, row};
 
 const SIZES: [usize; 6] = [1, 8, 32, 128, 256, 512];
@@ -147,15 +147,15 @@ impl World {
 
     fn measure(mut self, effort: Effort) -> Result<Seen> {
         self.run_until(SETTLED_US);
-        let mut dice = Dice(SEED);
+        let mut random = SplitMix64::new(SEED);
         self.counts = Counts::default();
         let (mut latencies_us, mut stepping_us) = (Vec::new(), Vec::new());
         let writes = effort.times(WRITES);
         for write in 0..writes {
             let began = SETTLED_US + write as u64 * PAUSE_US;
             self.run_until(began);
-            let at = (dice.next() % self.hosts.len() as u64) as usize;
-            let slot = Slot((dice.next() % u64::from(SLOTS)) as u32);
+            let at = random.below(self.hosts.len() as u64) as usize;
+            let slot = Slot(random.below(u64::from(SLOTS)) as u32);
             let before = self.hosts[at].stepping;
             let input =
                 Input::Write { write: WriteId(write as u64), scope: Scope::Slots(vec![slot]) };

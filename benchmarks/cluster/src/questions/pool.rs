@@ -2,11 +2,12 @@
 //! answers, in pools of more and more nodes of the same small memory, beside
 //! one node with as much memory as all of them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use larder_workload::random::SplitMix64;
+use larder_workload::zipf::Zipf;
 
 use crate::Effort;
 use crate::client::{Client, Source, get_image};
-use crate::dice::{Dice, Zipf};
 use crate::figures::{head, row};
 use crate::picture::noise;
 use crate::site::{Node, Site, database_server, wait_until_all_know};
@@ -93,11 +94,12 @@ fn name(image: usize) -> String {
 /// Reads at the nodes in turn, once to warm up and once to count.
 fn measure(nodes: &[Node], effort: Effort) -> Result<Shares> {
     let mut clients = nodes.iter().map(Node::client).collect::<Result<Vec<Client>>>()?;
-    let (mut dice, zipf) = (Dice(SEED), Zipf::new(IMAGES, EXPONENT));
+    let mut random = SplitMix64::new(SEED);
+    let zipf = Zipf::new(IMAGES as u64, EXPONENT).context("the law is in range")?;
     let reads = effort.times(READS);
     let mut shares = Shares::default();
     for read in 0..2 * reads {
-        let request = get_image(&name(zipf.draw(&mut dice)));
+        let request = get_image(&name(zipf.draw(&mut random) as usize));
         let at = read % clients.len();
         let answer = clients[at].ask(&request)?;
         ensure!(answer.status == 200, "{answer:?}");

@@ -12,6 +12,8 @@
 
 mod cluster;
 mod database;
+#[path = "../support/keeper.rs"]
+mod keeper;
 mod removed;
 mod scopes;
 mod setting;

@@ -19,6 +19,8 @@ mod cluster;
 mod dice;
 mod history;
 mod host;
+#[path = "../support/keeper.rs"]
+mod keeper;
 mod plan;
 mod queue;
 mod removed;

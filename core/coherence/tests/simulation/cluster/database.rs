@@ -6,9 +6,10 @@ use larder_coherence::{BlockId, Input, Instance, Reply, Statement, WriteId};
 
 use super::{Cluster, TROUBLE, id};
 use crate::clock::{Clock, MS};
+use crate::keeper::only_reads;
 use crate::plan::Habit;
 use crate::queue::{Event, Happening, Question};
-use crate::server::{Server, only_reads};
+use crate::server::Server;
 use crate::tally::Seen;
 
 impl Cluster {
@@ -119,8 +120,8 @@ impl Cluster {
     fn load(&mut self, from: usize, key: usize, instance: Instance) -> Option<usize> {
         let at = self.server(from);
         let server = &self.servers[at];
-        let newer = server.instance > instance && !self.plan.breaks(Habit::NoNewerServer);
-        let older = server.instance < instance && !self.plan.breaks(Habit::NoOlderServer);
+        let newer = server.instance() > instance && !self.plan.breaks(Habit::NoNewerServer);
+        let older = server.instance() < instance && !self.plan.breaks(Habit::NoOlderServer);
         let another = self.plan.is_replicated() && (newer || older);
         if self.now < server.down_until || another {
             return None;
@@ -136,8 +137,8 @@ impl Cluster {
     fn do_statement(&mut self, from: usize, statement: &Statement) -> Option<Reply> {
         let at = self.server(from);
         let server = &self.servers[at];
-        let older =
-            server.instance < self.hosts[from].instance && !self.plan.breaks(Habit::NoOlderServer);
+        let older = server.instance() < self.hosts[from].instance
+            && !self.plan.breaks(Habit::NoOlderServer);
         if self.now < server.down_until || older {
             return Some(Reply::Failed(statement.clone()));
         }
@@ -224,7 +225,7 @@ impl Cluster {
     fn succeed(&mut self, mut successor: Server) {
         let deposed = self.servers.len() - 1;
         self.primary().depose();
-        successor.begin_instance(Instance(successor.instance.0 + 1));
+        successor.begin_instance(Instance(successor.instance().0 + 1));
         successor.down_until = self.now + self.dice.below(500 * MS);
         self.servers.push(successor);
         for at in 0..self.plan.nodes {

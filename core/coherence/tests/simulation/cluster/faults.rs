@@ -146,7 +146,7 @@ impl Cluster {
     /// The primary goes away and comes back as another instance.
     fn restart_database(&mut self) {
         let down_until = self.now + self.dice.below(1_000 * MS);
-        let instance = Instance(self.servers.last().map_or(1, |server| server.instance.0 + 1));
+        let instance = Instance(self.servers.last().map_or(1, |server| server.instance().0 + 1));
         let primary = self.primary();
         primary.down_until = down_until;
         primary.begin_instance(instance);
