@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use larder_coherence::{
-    Config, Envelope, Epoch, Input, Lease, Node, NodeId, Outcome, Output, Read, Reply,
-    Requirements, Scope as Slots, Slot, Statement, Time, Word, WriteId,
+    Config, Envelope, Input, Lease, Node, NodeId, Outcome, Output, Read, Reply, Requirements,
+    Scope as Slots, Slot, Statement, Time, Token, Word, WriteId,
 };
 use larder_sql::{Database, DatabaseUrl, Guard};
 use parking_lot::Mutex;
@@ -76,13 +76,6 @@ pub enum Unserved {
     /// The database went away during a write, which may have been done.
     #[error("the database went away during the change, which may have happened")]
     Unknown,
-}
-
-/// The state of memory when a load began, or an entry's when it was loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    generation: u64,
-    epoch: Epoch,
 }
 
 /// A load under way.

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use larder_coherence::Token;
+
 use crate::Key;
 use crate::cluster::{self, Cluster};
-use crate::slots::{self, Slots};
+use crate::slots::Slots;
 
 /// Who says what may be served and kept.
 pub(crate) enum Coherence {
@@ -15,17 +17,10 @@ pub(crate) enum Coherence {
     Clustered(Arc<Cluster>),
 }
 
-/// The state of memory when an entry was loaded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Token {
-    Alone(slots::Token),
-    Clustered(cluster::Token),
-}
-
 /// A load under way.
 pub(crate) enum Reading {
     /// `None` while a write is under way.
-    Alone(Option<slots::Token>),
+    Alone(Option<Token>),
     Clustered(cluster::Reading),
 }
 
@@ -40,20 +35,15 @@ impl Reading {
 }
 
 impl Coherence {
-    /// Whether an entry may be served: asked after it was found, and within
-    /// the request that wants it.
+    /// Whether an entry may be served that was loaded in this state of memory:
+    /// asked after it was found, and within the request that wants it.
     pub(crate) fn stands(&self, key: &Key, token: Token) -> bool {
-        match (self, token) {
+        match self {
             // A write drops the group's own entry before it commits, so while
             // that is there no commit of it can have ended since it was
             // loaded. For a part the slot tells.
-            (Self::Alone(slots), Token::Alone(token)) => {
-                key.is_whole() || slots.of(key.group()).stands(token)
-            }
-            (Self::Clustered(cluster), Token::Clustered(token)) => {
-                cluster.serves(key.group(), token)
-            }
-            _ => false,
+            Self::Alone(slots) => key.is_whole() || slots.of(key.group()).stands(token),
+            Self::Clustered(cluster) => cluster.serves(key.group(), token),
         }
     }
 
@@ -78,13 +68,12 @@ impl Coherence {
     ) -> bool {
         match (self, reading) {
             (Self::Alone(slots), Reading::Alone(Some(token))) => {
-                slots.of(key.group()).if_stands(*token, |stands| {
-                    keep(stands.then_some(Token::Alone(*token)));
-                });
+                let slot = slots.of(key.group());
+                slot.if_stands(*token, |stands| keep(stands.then_some(*token)));
                 true
             }
             (Self::Clustered(cluster), Reading::Clustered(reading)) => {
-                cluster.finish(reading, |token| keep(token.map(Token::Clustered)))
+                cluster.finish(reading, keep)
             }
             _ => {
                 keep(None);

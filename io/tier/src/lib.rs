@@ -24,6 +24,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use larder_cache::{Cache, Lease, Lookup, Weigh};
+use larder_coherence::Token;
 use larder_sql::Guard;
 use parking_lot::Mutex;
 
@@ -32,7 +33,7 @@ pub use cluster::{
     Cluster, IDLE_IN_TRANSACTION, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES,
     Secret, Status, Told, Unserved,
 };
-use coherence::{Coherence, Reading, Token};
+use coherence::{Coherence, Reading};
 use insight::Observer;
 pub use insight::{Insight, Settings};
 pub use key::Key;

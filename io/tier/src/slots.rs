@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::FixedState;
+use larder_coherence::{Epoch, Token};
 use parking_lot::Mutex;
 
 /// How many slots. Groups that share one keep each other's loads from being
@@ -22,9 +23,8 @@ pub enum Scope {
     All,
 }
 
-/// The state of a slot at one moment: how many writes had begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token(u64);
+/// The only epoch of a node that is alone.
+const EPOCH: Epoch = Epoch(0);
 
 /// All slots.
 pub(crate) struct Slots {
@@ -43,13 +43,14 @@ pub(crate) struct Slot {
 impl Slot {
     /// Whether nothing was written since `token` was taken.
     pub(crate) fn stands(&self, token: Token) -> bool {
-        self.generation.load(Ordering::Acquire) == token.0
+        self.generation.load(Ordering::Acquire) == token.generation
     }
 
     /// The state of the slot, or `None` while a write is under way.
     pub(crate) fn token(&self) -> Option<Token> {
         let blocks = self.blocks.lock();
-        (*blocks == 0).then(|| Token(self.generation.load(Ordering::Acquire)))
+        let generation = self.generation.load(Ordering::Acquire);
+        (*blocks == 0).then_some(Token { generation, epoch: EPOCH })
     }
 
     /// Calls `with` with whether nothing was written since `token` was taken,

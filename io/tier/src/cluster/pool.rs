@@ -66,14 +66,14 @@ impl Directory {
 
     /// The nodes that could.
     fn caching(&self) -> impl Iterator<Item = NodeId> {
-        let caching = self.places.iter().filter(|(_, place)| place.standing == Standing::Caching);
-        caching.map(|(&node, _)| node)
+        let members = self.roster.members.iter();
+        members.filter(|(_, member)| member.standing == Standing::Caching).map(|(&node, _)| node)
     }
 
     /// The owner of a key and where it listens; `None` if there is none.
     fn owner(&self, key: &Key) -> Option<(NodeId, &str)> {
         let owner = self.owners().max_by_key(|&node| (key.rank(node), node))?;
-        Some((owner, &self.places.get(&owner)?.address))
+        Some((owner, self.addresses.get(&owner)?))
     }
 }
 
@@ -115,19 +115,17 @@ impl Cluster {
 
 #[cfg(test)]
 mod tests {
-    use larder_coherence::Epoch;
+    use larder_coherence::Instance;
 
-    use super::super::keeper::Place;
     use super::*;
 
     fn directory(nodes: u16, active: usize) -> Directory {
-        let place = |node: u16| Place {
-            address: format!("node-{node}"),
-            epoch: Epoch(u64::from(node)),
-            standing: Standing::Caching,
-        };
-        let places = (1..=nodes).map(|node| (NodeId(node), place(node))).collect();
-        Directory { places, active }
+        let mut directory = Directory { active, ..Directory::default() };
+        for node in (1..=nodes).map(NodeId) {
+            directory.roster.join(node, Instance(0));
+            directory.addresses.insert(node, format!("node-{}", node.0));
+        }
+        directory
     }
 
     fn owner(directory: &Directory, number: u32) -> NodeId {
@@ -162,7 +160,7 @@ mod tests {
     #[test]
     fn nodes_that_keep_nothing_own_nothing() {
         let mut two = directory(2, 0);
-        two.places.get_mut(&NodeId(1)).expect("is there").standing = Standing::Passthrough;
+        two.roster.step_aside(NodeId(1), two.roster.members[&NodeId(1)].epoch);
         assert!((0..100).all(|number| owner(&two, number) == NodeId(2)));
     }
 

@@ -3,11 +3,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder_coherence::NodeId;
+use larder_coherence::{NodeId, Standing};
 use larder_sql::Database;
 use serde::{Deserialize, Serialize};
 
-use super::keeper::{self, Reported, Reports, name};
+use super::keeper::{self, Reports, name};
 use super::{Cluster, now};
 
 /// What this node did for the pool, counted up.
@@ -96,22 +96,24 @@ pub struct Overview {
 
 impl Overview {
     fn of(node: u16, reports: Reports) -> Self {
-        let Reports { members, directory, version } = reports;
+        let Reports { directory, reports } = reports;
         let owners: Vec<NodeId> = directory.owners().collect();
-        let member = |reported: Reported| Member {
-            node: reported.node.0,
-            is_active: owners.contains(&reported.node),
-            address: reported.place.address,
-            epoch: reported.place.epoch.0,
-            standing: name(reported.place.standing),
+        let members = directory.roster.members.iter();
+        let members = members.filter(|(_, member)| member.standing != Standing::Gone);
+        let member = |(id, member): (&NodeId, &larder_coherence::Member)| Member {
+            node: id.0,
+            address: directory.addresses.get(id).cloned().unwrap_or_default(),
+            epoch: member.epoch.0,
+            standing: name(member.standing),
+            is_active: owners.contains(id),
             // One that has never reported has nothing to tell.
-            load: reported
-                .report
-                .and_then(|report| serde_json::from_str(&report).ok())
+            load: reports
+                .get(id)
+                .and_then(|report| serde_json::from_str(report).ok())
                 .unwrap_or_default(),
         };
-        let members = members.into_iter().map(member).collect();
-        Self { node, version, active: directory.active, members }
+        let members = members.map(member).collect();
+        Self { node, version: directory.roster.version, active: directory.active, members }
     }
 }
 
@@ -128,7 +130,8 @@ impl Cluster {
         }
     }
 
-    /// Reports what this node does; `load` says what the tier doesn't know.
+    /// Reports what this node does, and clears up behind it; `load` says what
+    /// the tier doesn't know.
     ///
     /// # Errors
     /// The database fails.
@@ -145,6 +148,7 @@ impl Cluster {
             lease_age_ms: self.lease_age_ms(),
             ..load
         };
+        self.keeper.forget_settled().await?;
         self.keeper.save_report(serde_json::to_string(&load).unwrap_or_default()).await
     }
 
