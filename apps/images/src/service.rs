@@ -355,7 +355,6 @@ impl Images {
         tasks.spawn(statistics::sample_for_ever(self.clone()));
         tasks.spawn(collector::collect_for_ever(self.clone()));
         tasks.spawn(cluster::take_part_for_ever(self.clone()));
-        tasks.spawn(pool::decide_for_ever(self.clone()));
         tasks
     }
 

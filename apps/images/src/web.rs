@@ -89,6 +89,12 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
     Router::new().merge(rest).merge(classic).with_state(Web { images, site }).merge(pages)
 }
 
+/// What a JSON body says; `of` names that for whoever sent another.
+fn read_json<T: serde::de::DeserializeOwned>(body: &[u8], of: &str) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("The body must be JSON with {of}: {error}.")))
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = match &error {

@@ -18,8 +18,8 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::model::{Content, Etag, Image, ImageKey};
 
-/// How often a node looks for settings that were changed at another one, and
-/// reports.
+/// How often a node looks for settings that were changed at another one and
+/// whether it is time to decide about the pool, and reports.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes part in the cluster.
@@ -104,8 +104,8 @@ impl Images {
     }
 }
 
-/// Keeps to the settings that were saved last, at whichever node, and reports,
-/// until the end is asked for.
+/// Keeps to the settings that were saved last, at whichever node, decides about
+/// the pool when it is its turn, and reports, until the end is asked for.
 pub(super) async fn take_part_for_ever(images: Images) {
     let Some(cluster) = images.cluster().cloned() else { return };
     let shutdown = images.shared.shutdown.clone();
@@ -123,8 +123,13 @@ pub(super) async fn take_part_for_ever(images: Images) {
             cluster.forget();
         }
         was_owner = is_owner;
-        if let Err(error) = images.follow_settings().await {
-            tracing::debug!(error = with_sources(&error), "the settings can't be looked up");
+        for (done, what) in [
+            (images.follow_settings().await, "the settings can't be looked up"),
+            (images.decide().await, "nothing is decided about the pool"),
+        ] {
+            if let Err(error) = done {
+                tracing::debug!(error = with_sources(&error), what);
+            }
         }
         if let Err(error) = cluster.report(images.load()).await {
             tracing::debug!(%error, "this node's report is not saved");

@@ -2,15 +2,11 @@
 //! and what all nodes did together. The rules are the model's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use super::{Images, with_sources};
+use super::Images;
 use crate::error::{Error, Result};
 use crate::model::{InvalidPool, Mode, PoolSettings};
-use crate::store::{PoolDecision, Sample};
-
-/// How often a node looks whether it is time to decide.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+use crate::store::{PoolDecision, Sample, Sampled};
 
 /// Minutes that the charts of the pool go back.
 const MINUTES: i64 = 30;
@@ -177,7 +173,7 @@ impl Images {
     }
 
     /// Decides about the size of the pool, if it is this node's turn.
-    async fn decide(&self) -> Result<()> {
+    pub(super) async fn decide(&self) -> Result<()> {
         let (settings, last) = self.shared.store.pool().await?;
         let now = self.shared.clock.now();
         let due = last + i64::from(settings.interval_seconds);
@@ -197,8 +193,6 @@ impl Images {
         self.resize(size, resize.size, rate, resize.reason).await
     }
 }
-
-pub use crate::store::Sampled;
 
 fn end_of_minute(at: i64) -> i64 {
     (at + 59).div_euclid(60) * 60
@@ -223,26 +217,6 @@ fn together(at: i64, samples: &[Sampled]) -> Minute {
         requests,
         hit_rate: rate(hits),
         miss_rate: rate(requests - hits),
-    }
-}
-
-/// Looks every second whether it is time to decide, until the end is asked
-/// for.
-pub(super) async fn decide_for_ever(images: Images) {
-    if images.cluster().is_none() {
-        return;
-    }
-    let shutdown = images.shared.shutdown.clone();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.asked() => return,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = images.decide().await {
-            tracing::debug!(error = with_sources(&error), "nothing is decided about the pool");
-        }
     }
 }
 

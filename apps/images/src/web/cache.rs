@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::description::ProblemDetails;
+use super::read_json;
 use crate::error::Error;
 use crate::model::{Settings, objective_from_name};
 use crate::service::{Images, Insight};
@@ -199,10 +200,8 @@ pub(crate) async fn change_settings(
     body: Bytes,
 ) -> Result<Json<CacheSettings>, Problem> {
     site.access.check(&headers)?;
-    let change: CacheSettingsChange = serde_json::from_slice(&body).map_err(|error| {
-        Problem::bad_request(format!("The body must be JSON with settings of the cache: {error}."))
-    })?;
-    let CacheSettingsChange { capacity_bytes, policy, objective, autopilot } = change;
+    let CacheSettingsChange { capacity_bytes, policy, objective, autopilot } =
+        read_json(&body, "settings of the cache")?;
     let policy = policy.map(|name| name.parse::<PolicyKind>()).transpose();
     let policy = policy.map_err(|error| refused(&format!("{error}."), "policy"))?;
     let objective = objective.map(|name| objective_from_name(&name)).transpose();

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::description::ProblemDetails;
+use super::read_json;
 use crate::model::PoolSettings;
 use crate::service::{Images, Minute, Pool};
 use crate::store::PoolDecision;
@@ -157,8 +158,6 @@ pub(crate) async fn change_pool(
     body: Bytes,
 ) -> Result<Json<PoolDescription>, Problem> {
     site.access.check(&headers)?;
-    let change: PoolChange = serde_json::from_slice(&body).map_err(|error| {
-        Problem::bad_request(format!("The body must be JSON with settings of the pool: {error}."))
-    })?;
+    let change: PoolChange = read_json(&body, "settings of the pool")?;
     Ok(Json(change.make(&images).await?.into()))
 }

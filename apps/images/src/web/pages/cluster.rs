@@ -38,6 +38,8 @@ struct ClusterPage {
     decisions: Vec<DecisionRow>,
     tiles: Vec<(&'static str, String)>,
     charts: Vec<Chart>,
+    /// How far the charts go back.
+    view_title: &'static str,
     cache: String,
 }
 
@@ -103,6 +105,7 @@ impl ClusterPage {
             problem: None,
             decisions: pool.decisions.iter().map(decision).collect(),
             charts: pool_charts(&minutes, SPAN_SECONDS, now),
+            view_title: "30 minutes",
             cache: format!(
                 "{} MB, {}",
                 crate::model::megabytes(settings.capacity_bytes),
