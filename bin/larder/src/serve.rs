@@ -124,7 +124,9 @@ fn check(options: &Options, services: Services) -> Result<Option<String>, Usage>
             ));
         }
     }
-    let token = options.admin_token_file.as_deref().map(read_token).transpose()?;
+    let token = options.admin_token_file.as_deref();
+    let token =
+        token.map(|file| read_secret("--admin-token-file", file, "token", 16)).transpose()?;
     let listening = [
         (services.images, "--listen", options.listen),
         (services.cache, "--cache-listen", options.cache_listen),
@@ -142,16 +144,17 @@ fn check(options: &Options, services: Services) -> Result<Option<String>, Usage>
     Ok(token)
 }
 
-fn read_token(path: &Path) -> Result<String, Usage> {
-    let refused = |why: String| Usage(format!("--admin-token-file {}: {why}", path.display()));
-    let token = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let token = token.trim().to_owned();
-    if token.len() < 16 {
-        return Err(refused(
-            "the token must be at least 16 characters; make one with: openssl rand -hex 32".into(),
-        ));
+/// What a file holds that strangers must not guess.
+fn read_secret(flag: &str, path: &Path, what: &str, fewest: usize) -> Result<String, Usage> {
+    let refused = |why: String| Usage(format!("{flag} {}: {why}", path.display()));
+    let secret = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let secret = secret.trim().to_owned();
+    if secret.len() < fewest {
+        return Err(refused(format!(
+            "the {what} must be at least {fewest} characters; make one with: openssl rand -hex 32"
+        )));
     }
-    Ok(token)
+    Ok(secret)
 }
 
 /// What this node is to its cluster.
@@ -164,14 +167,8 @@ fn cluster(
     let Some(file) = &options.cluster_secret_file else {
         return Err(Usage("--node-address needs --cluster-secret-file FILE".into()));
     };
-    let refused = |why: String| Usage(format!("--cluster-secret-file {}: {why}", file.display()));
-    let secret = std::fs::read_to_string(file).map_err(|error| refused(error.to_string()))?;
-    let secret = Secret::new(secret.trim().as_bytes()).ok_or_else(|| {
-        refused(format!(
-            "the secret must be at least {SECRET_MIN_BYTES} characters; make one with: openssl \
-             rand -hex 32"
-        ))
-    })?;
+    let secret = read_secret("--cluster-secret-file", file, "secret", SECRET_MIN_BYTES)?;
+    let secret = Secret::new(secret.as_bytes()).expect("it is long enough");
     let is_replicated = options.database_has_standbys;
     let scale_command = options.scale_command.clone();
     Ok(larder_images::Cluster { address, listens, secret, is_replicated, scale_command })

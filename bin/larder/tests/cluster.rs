@@ -36,16 +36,14 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    fn arguments(&self) -> [String; 8] {
+    fn arguments(&self) -> Vec<String> {
         let shared = format!("file:{}", self.place("shared").display());
         let secret = self.place("secret").display().to_string();
         ["--database", &self.database, "--blobs", &shared, "--cluster-secret-file", &secret]
             .into_iter()
             .chain(["--node-address", "127.0.0.1:0"])
             .map(str::to_owned)
-            .collect::<Vec<_>>()
-            .try_into()
-            .expect("are eight")
+            .collect()
     }
 
     /// A node with a data folder of its own, ready.
@@ -280,6 +278,21 @@ fn the_classic_calls_run_the_pool() {
             == json!({"success": "true", "rate": "miss", "value": 1.0})
     });
     assert_eq!(ask("/api/getRate?rate=other").status, 400);
+}
+
+#[test]
+fn a_pool_that_is_to_have_more_nodes_than_there_are_calls_for_them() {
+    let Some(site) = site() else { return };
+    let called = site.place("called");
+    let command = format!("echo $LARDER_POOL_SIZE > '{}'", called.display());
+    let node = site.node_with("node", &["--scale-command", &command]);
+    let answer = change_pool(&node, &json!({ "size": 3 }));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    wait_until("the command is run", SOON, || {
+        std::fs::read_to_string(&called).is_ok_and(|size| size == "3\n")
+    });
+    let decision = pool(&node)["decisions"][0].clone();
+    assert_eq!(decision["reason"], "set by hand; 1 nodes are there: start more");
 }
 
 #[test]
