@@ -148,6 +148,13 @@ pub trait Connection {
         Ok(self.query(sql, parameters)?.into_iter().next())
     }
 
+    /// Runs statements without parameters one after the other, on a server in
+    /// one round trip, which is the transaction's first too if nothing ran
+    /// before; returns the rows of each.
+    fn query_all(&mut self, statements: &[&str]) -> Result<Vec<Vec<Row>>> {
+        statements.iter().map(|sql| self.query(sql, &[])).collect()
+    }
+
     /// Lets each of the statements that follow take this long before the
     /// server is taken for dead. For those that touch very many rows.
     fn allow(&mut self, timeout: Duration);

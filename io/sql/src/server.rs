@@ -59,7 +59,7 @@ impl Drop for Held {
 }
 
 /// How a transaction begins.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Changes rows.
     Write,
@@ -260,9 +260,6 @@ impl Server {
         E: From<Error>,
     {
         linked.in_use = true;
-        let timeout = self.timeout;
-        let mut session =
-            Session { dialect: self.dialect, handle, linked: &mut linked, timeout, failed: None };
         let begin = match (kind, self.dialect) {
             (Kind::Session, _) => None,
             (Kind::Write, Dialect::MySql) => Some("START TRANSACTION"),
@@ -273,11 +270,14 @@ impl Server {
             ),
             (Kind::View, _) => Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
         };
-        if let Some(begin) = begin
-            && let Err(failure) = session.batch(begin)
-        {
-            return self.failed(&linked, failure);
-        }
+        let mut session = Session {
+            dialect: self.dialect,
+            handle,
+            linked: &mut linked,
+            timeout: self.timeout,
+            begin,
+            failed: None,
+        };
         let result = work(&mut session);
         let ended = match (result, session.failed.take()) {
             (_, Some(failure)) if failure.kind == FailureKind::Lost => {
@@ -286,13 +286,16 @@ impl Server {
             (_, Some(failure)) if failure.kind == FailureKind::Met => Ended::Again(failure),
             (Err(error), _) => Ended::Done(Err(error)),
             // PostgreSQL would take back all of it and call that a success.
-            (Ok(_), Some(failure)) if begin.is_some() => Ended::Done(Err(failure.error.into())),
+            (Ok(_), Some(failure)) if kind != Kind::Session => {
+                Ended::Done(Err(failure.error.into()))
+            }
             (Ok(value), _) => {
-                let committed = begin.map_or(Ok(()), |_| session.batch("COMMIT"));
+                let committed =
+                    if session.is_open(kind) { session.batch("COMMIT") } else { Ok(()) };
                 return self.committed(&mut linked, committed, value);
             }
         };
-        linked.in_use = begin.is_some() && session.batch("ROLLBACK").is_err();
+        linked.in_use = session.is_open(kind) && session.batch("ROLLBACK").is_err();
         ended
     }
 
@@ -463,6 +466,9 @@ struct Session<'c> {
     handle: &'c Handle,
     linked: &'c mut Linked,
     timeout: Duration,
+    /// What begins the transaction, until it has been sent: the first statement
+    /// takes it along where it can.
+    begin: Option<&'static str>,
     /// The failure that decides how the transaction ends.
     failed: Option<Failure>,
 }
@@ -470,6 +476,16 @@ struct Session<'c> {
 impl Session<'_> {
     fn batch(&mut self, sql: &str) -> Result<(), Failure> {
         self.handle.block_on(within(self.timeout, self.linked.link.batch(sql)))
+    }
+
+    /// Whether there is a transaction to end.
+    fn is_open(&self, kind: Kind) -> bool {
+        kind != Kind::Session && self.begin.is_none()
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let begun = self.begin.take().map_or(Ok(()), |begin| self.batch(begin));
+        self.noted(begun)
     }
 
     /// Notes a failure; the caller gets a copy that says as much.
@@ -504,15 +520,28 @@ impl Connection for Session<'_> {
     }
 
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>> {
+        self.begin()?;
         let answer = within(self.timeout, self.linked.link.query(sql, parameters));
         let answer = self.handle.block_on(answer);
         self.noted(answer)
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
+        self.begin()?;
         let answer = within(self.timeout, self.linked.link.execute(sql, parameters));
         let answer = self.handle.block_on(answer);
         self.noted(answer)
+    }
+
+    fn query_all(&mut self, statements: &[&str]) -> Result<Vec<Vec<Row>>> {
+        let begin = self.begin.take();
+        let sql: Vec<&str> = begin.into_iter().chain(statements.iter().copied()).collect();
+        let sql = sql.join(";");
+        let answer = within(self.timeout, self.linked.link.query_all(&sql));
+        let answer = self.handle.block_on(answer);
+        let mut all = self.noted(answer)?;
+        // What begins is one or two statements, without rows.
+        Ok(all.split_off(all.len().saturating_sub(statements.len())))
     }
 
     fn server(&self) -> &str {

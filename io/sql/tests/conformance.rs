@@ -77,6 +77,7 @@ conformance!(
     keys_are_compared_byte_for_byte,
     every_value_comes_back_as_it_went,
     a_failed_transaction_changes_nothing_and_takes_nothing_from_its_neighbours,
+    statements_sent_together_are_part_of_the_transaction,
     a_broken_constraint_is_told_from_other_failures,
     a_swallowed_failure_is_never_a_half_commit,
     a_migration_that_fails_half_way_leaves_nothing,
@@ -242,6 +243,37 @@ async fn a_failed_transaction_changes_nothing_and_takes_nothing_from_its_neighbo
         assert_eq!(stored, n % 10 != 3 && n % 10 != 5, "transaction {n}");
     }
     assert_eq!(count(&database).await, 80);
+}
+
+async fn statements_sent_together_are_part_of_the_transaction(place: Place) {
+    let database = place.open_with_tables().await;
+    put(&database, "before", 7).await.expect("put");
+    let together =
+        ["INSERT INTO k (\"key\", n) VALUES ('between', 5)", "SELECT n FROM k ORDER BY n"];
+    let work = move |then: Result<()>| {
+        move |c: &mut dyn Connection| {
+            let answers = c.query_all(&together)?;
+            let numbers: Result<Vec<i64>> = answers[1].iter().map(|row| row.get(0)).collect();
+            assert_eq!((answers.len(), answers[0].len(), numbers?), (2, 0, vec![5, 7]));
+            match &then {
+                Ok(()) => c.execute("UPDATE k SET n = n * 2", &[]),
+                Err(_) => Err(Error::Refused("no".into())),
+            }
+        }
+    };
+    let refused = database.write(work(Err(Error::Conflict))).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    assert_eq!(count(&database).await, 1);
+    assert_eq!(database.write(work(Ok(()))).await.expect("done"), 2);
+    // The first of them stays out when a later one fails.
+    let failing = ["DELETE FROM k", "INSERT INTO k (\"key\", n) VALUES (NULL, 1)"];
+    let failed = database.write(move |c| c.query_all(&failing)).await;
+    assert!(matches!(failed, Err(Error::Constraint(_))), "{failed:?}");
+    let most = "SELECT MAX(n) FROM k";
+    let view = database.read(move |c| c.query_all(&[most, "SELECT n FROM k WHERE n < 0", most]));
+    let view = view.await.expect("a view");
+    assert_eq!(view.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
+    assert_eq!(view[2][0].get::<i64>(0).expect("the most"), 14);
 }
 
 async fn a_broken_constraint_is_told_from_other_failures(place: Place) {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnectOptions, PgSslMode, PgTypeInfo};
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Connection, Decode, Encode, MySql, MySqlConnection,
-    PgConnection, Postgres, Type, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, ConnectOptions, Connection, Decode, Either, Encode, MySql,
+    MySqlConnection, PgConnection, Postgres, Type, TypeInfo, ValueRef,
 };
 
 use crate::url::{ServerKind, ServerUrl, Tls};
@@ -197,6 +198,17 @@ impl Link {
         .map_err(failure)
     }
 
+    /// Runs statements without parameters, in one go; returns the rows of each.
+    pub(super) async fn query_all(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::MySql(connection) => by_statement(sql.fetch_many(connection), from_mysql).await,
+            Self::Postgres(connection) => {
+                by_statement(sql.fetch_many(connection), from_postgres).await
+            }
+        }
+    }
+
     /// Whether the session that held `lock` is gone.
     pub(super) async fn is_gone(&mut self, lock: SessionLock) -> Result<bool, Failure> {
         let (take, give) = match self {
@@ -342,6 +354,21 @@ where
         Value::Text(text) => query.bind(text.as_str()),
         Value::Blob(bytes) => query.bind(bytes.as_slice()),
     })
+}
+
+/// The rows of statements that are answered one after the other.
+async fn by_statement<Done, R>(
+    mut answers: impl futures_util::Stream<Item = sqlx::Result<Either<Done, R>>> + Unpin,
+    from: fn(&R) -> Result<Row, Failure>,
+) -> Result<Vec<Vec<Row>>, Failure> {
+    let (mut all, mut rows) = (Vec::new(), Vec::new());
+    while let Some(answer) = answers.try_next().await.map_err(failure)? {
+        match answer {
+            Either::Left(_) => all.push(std::mem::take(&mut rows)),
+            Either::Right(row) => rows.push(from(&row)?),
+        }
+    }
+    Ok(all)
 }
 
 /// The statement with `$1`, `$2`… for the question marks outside of quotes.

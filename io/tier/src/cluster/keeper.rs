@@ -289,14 +289,12 @@ impl Keeper {
         let told = refused.clone();
         let guard = Guard::new(move |rows| {
             *told.0.lock() = None;
-            let lock = rows.dialect().for_share();
-            let (Directory { roster, .. }, server) = rows::read(rows, lock)?;
+            let (Directory { roster, .. }, server) = rows::read_and_mark(rows, requirements.block)?;
             if let Err(refusal) = requirements.check(&roster, server) {
                 *told.0.lock() = Some((roster, server));
                 return Err(Error::Refused(format!("{refusal:?}")));
             }
-            let sql = "INSERT INTO cluster_writes (writer, epoch, sequence) VALUES (?, ?, ?)";
-            rows.execute(sql, &rows::block_values(requirements.block)).map(drop)
+            Ok(())
         });
         (guard, refused)
     }

@@ -70,19 +70,48 @@ pub(super) fn register(rows: &mut dyn Connection, name: &str, address: &str) -> 
 /// the end of the first `SELECT`, whose row all who rely on the roster or change
 /// it hold; the members are read by a statement of their own after it.
 pub(super) fn read(rows: &mut dyn Connection, lock: &str) -> Result<(Directory, Instance)> {
+    let [cluster, members] = select(rows.dialect(), lock);
+    let answers = rows.query_all(&[&cluster, &members])?;
+    directory(rows.server(), &answers)
+}
+
+/// As [`read`] for those who rely on the roster, and marks the attempt at a
+/// write as done, all in one round trip.
+pub(super) fn read_and_mark(
+    rows: &mut dyn Connection,
+    block: BlockId,
+) -> Result<(Directory, Instance)> {
+    let [cluster, members] = select(rows.dialect(), rows.dialect().for_share());
+    let mark = format!(
+        "INSERT INTO cluster_writes (writer, epoch, sequence) VALUES ({}, {}, {})",
+        block.writer.0, block.epoch.0, block.sequence
+    );
+    let answers = rows.query_all(&[&cluster, &members, &mark])?;
+    directory(rows.server(), &answers)
+}
+
+fn select(dialect: Dialect, lock: &str) -> [String; 2] {
     // MariaDB doesn't say when it started; a mark in memory does.
-    let mark = match rows.dialect() {
+    let mark = match dialect {
         Dialect::MySql => "COALESCE((SELECT mark FROM cluster_server WHERE id = 1), 0)",
         _ => "CAST(0 AS BIGINT)",
     };
-    let sql = format!(
+    let cluster = format!(
         "SELECT version, instance, instance_version, active, {mark}
          FROM cluster WHERE id = 1{lock}"
     );
-    let row = rows.query_one(&sql, &[])?;
+    [cluster, "SELECT id, epoch, standing, address FROM cluster_nodes".into()]
+}
+
+/// What the answers to [`select`] say.
+fn directory(server: &str, answers: &[Vec<Row>]) -> Result<(Directory, Instance)> {
+    let [cluster, members, ..] = answers else {
+        return Err(Error::Statement("an answer is missing".into()));
+    };
+    let row = cluster.first();
     let row = row.ok_or_else(|| Error::Statement("the cluster's row is missing".into()))?;
     let mark: u64 = row.get(4)?;
-    let server = Instance(hash(format!("{mark} {}", rows.server()).as_bytes()) >> 1);
+    let server = Instance(hash(format!("{mark} {server}").as_bytes()) >> 1);
     let mut directory = Directory {
         roster: Roster {
             version: row.get(0)?,
@@ -93,7 +122,7 @@ pub(super) fn read(rows: &mut dyn Connection, lock: &str) -> Result<(Directory, 
         addresses: BTreeMap::new(),
         active: row.get::<u32>(3)? as usize,
     };
-    for row in rows.query("SELECT id, epoch, standing, address FROM cluster_nodes", &[])? {
+    for row in members {
         let (node, standing) = (NodeId(row.get(0)?), standing(&row.get::<String>(2)?));
         let member = Member { epoch: Epoch(row.get(1)?), standing };
         directory.roster.members.insert(node, member);
