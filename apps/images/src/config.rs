@@ -47,6 +47,9 @@ pub struct Cluster {
     pub secret: Secret,
     /// Whether the database is one that standbys take over.
     pub is_replicated: bool,
+    /// Whether this node keeps images in memory, rather than ask the database
+    /// or a node that does for each.
+    pub keeps_entries: bool,
     /// A command for the shell that starts nodes when the pool is to have more
     /// than there are; `LARDER_POOL_SIZE` says how many it is to have.
     pub scale_command: Option<String>,

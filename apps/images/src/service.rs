@@ -1,6 +1,7 @@
 //! The verbs of the image store: use cases and rules. Knows no SQL text and
 //! no HTTP.
 
+mod audit;
 mod cluster;
 mod collector;
 mod pool;
@@ -355,6 +356,7 @@ impl Images {
         tasks.spawn(statistics::sample_for_ever(self.clone()));
         tasks.spawn(collector::collect_for_ever(self.clone()));
         tasks.spawn(cluster::take_part_for_ever(self.clone()));
+        tasks.spawn(audit::audit_for_ever(self.clone()));
         tasks
     }
 

@@ -185,11 +185,49 @@ pub(crate) struct ClusterOptions {
     )]
     pub(crate) scale_command: Option<String>,
 
+    /// What this node answers from: its memory, for as long as its lease runs;
+    /// or for each read the database or a node that keeps the image. The latter
+    /// for machines that are frozen with their clock stopped, as for snapshots
+    #[arg(
+        long,
+        env = "LARDER_COHERENCE",
+        value_name = "MODE",
+        default_value = "leases",
+        help_heading = "Cluster"
+    )]
+    pub(crate) coherence: Coherence,
+
+    /// Start nodes as processes on this machine when the pool is to have more
+    /// than there are, and end them when it needs fewer. They take the ports
+    /// after this node's, and folders in --data
+    #[arg(
+        long,
+        env = "LARDER_SCALE_LOCALLY",
+        requires = "node_address",
+        conflicts_with = "scale_command",
+        help_heading = "Cluster"
+    )]
+    pub(crate) scale_locally: bool,
+
+    /// For nodes that --scale-locally started: end when the standard input
+    /// does, and start no others
+    #[arg(long, hide = true)]
+    pub(crate) ends_with_input: bool,
+
     /// The database has standbys that take over by themselves, synchronously
     /// replicated and never less: nodes then prove their reads by changes,
     /// which a deposed primary can't make
     #[arg(long, env = "LARDER_DATABASE_HAS_STANDBYS", help_heading = "Cluster")]
     pub(crate) database_has_standbys: bool,
+}
+
+/// How a node in a cluster makes sure that no answer is old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Coherence {
+    /// It holds a lease, and is told of writes before they are committed.
+    Leases,
+    /// It keeps nothing.
+    StrictDb,
 }
 
 /// Where a store is.

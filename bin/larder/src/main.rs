@@ -4,6 +4,7 @@
 mod admin;
 mod configuration;
 mod flags;
+mod local;
 mod logging;
 mod serve;
 
@@ -42,7 +43,9 @@ fn run() -> anyhow::Result<ExitCode> {
     // Nobody but the owner reads what this process writes.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let arguments = configuration::with_file(std::env::args_os().collect()).map_err(Usage)?;
-    let flags = Flags::parse_from(arguments);
+    let flags = Flags::parse_from(&arguments);
+    // Behind the program and the command.
+    let given = arguments.get(2..).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (options, services) = match flags.command {
         Command::Serve(options) => (options, serve::Services::ALL),
@@ -50,5 +53,5 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Cache(options) => (options, serve::Services::CACHE),
         Command::Admin(command) => return runtime.block_on(admin::run(&command)),
     };
-    runtime.block_on(serve::run(options, services)).map(|()| ExitCode::SUCCESS)
+    runtime.block_on(serve::run(options, services, given)).map(|()| ExitCode::SUCCESS)
 }

@@ -1,20 +1,23 @@
 //! Starting and ending services: listeners first, so that a taken port is
 //! told at once; then everything runs until Ctrl-C or SIGTERM.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use larder_images::{Config, Images, MEGABYTE, Settings};
 use larder_sql::DatabaseUrl;
-use larder_tier::{SECRET_MIN_BYTES, Secret};
+use larder_tier::{Cluster, SECRET_MIN_BYTES, Secret};
 use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Usage;
-use crate::flags::{ClassicKey, Options, StoreOptions};
+use crate::flags::{ClassicKey, Coherence, Options, StoreOptions};
+use crate::local::Local;
 use crate::logging;
 
 /// Which services to start.
@@ -31,7 +34,11 @@ impl Services {
 }
 
 /// Runs services until they are asked to end.
-pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    options: Box<Options>,
+    services: Services,
+    flags: &[OsString],
+) -> anyhow::Result<()> {
     logging::start(&options.log)?;
     let token = check(&options, services)?;
     let images = match services.images {
@@ -50,6 +57,9 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
     };
     let shutdown = Shutdown::default();
     end_on_signals(shutdown.clone())?;
+    if options.cluster.ends_with_input {
+        end_with_input(shutdown.clone());
+    }
     let limits = Limits { connections: connections(), ..Limits::default() };
     let access = || token.as_deref().map_or_else(Access::open, Access::with_token);
 
@@ -74,8 +84,21 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
         Some(listener) => {
             let address = listener.local_addr()?;
             let web = WebConfig { hosts: options.host.clone(), access: access(), limits };
+            let local = options.cluster.scale_locally && !options.cluster.ends_with_input;
+            let local = local.then_some(()).and(peers.as_ref()).map(TcpListener::local_addr);
+            let local = local.transpose()?.map(|node| Local {
+                flags: flags.to_vec(),
+                listens: address,
+                address: node,
+                data: options.store.data.clone(),
+            });
+            let mut tending = None;
             let ready = |images: &Images| {
                 announce(&announcement(Some((address, images)), cache_address, token.as_deref()));
+                let tend = |(local, cluster): (Local, &Arc<Cluster>)| {
+                    tokio::spawn(local.tend(cluster.clone(), shutdown.clone()))
+                };
+                tending = local.zip(images.cluster()).map(tend);
             };
             let mut config = config(&options);
             if let Some(peers) = &peers {
@@ -85,6 +108,9 @@ pub(crate) async fn run(options: Box<Options>, services: Services) -> anyhow::Re
                 larder_images::run(config, web, listener, peers, shutdown.clone(), ready).await;
             // Whatever ended the image store ends the rest.
             shutdown.ask();
+            if let Some(tending) = tending {
+                tending.await?;
+            }
             served.map_err(|error| explain(error, &options.store))
         }
     };
@@ -170,8 +196,16 @@ fn cluster(
     let secret = read_secret("--cluster-secret-file", file, "secret", SECRET_MIN_BYTES)?;
     let secret = Secret::new(secret.as_bytes()).expect("it is long enough");
     let is_replicated = options.database_has_standbys;
-    let scale_command = options.scale_command.clone();
-    Ok(larder_images::Cluster { address, listens, secret, is_replicated, scale_command })
+    let keeps_entries = options.coherence == Coherence::Leases;
+    let scale_command = options.scale_command.clone().filter(|_| !options.ends_with_input);
+    Ok(larder_images::Cluster {
+        address,
+        listens,
+        secret,
+        is_replicated,
+        keeps_entries,
+        scale_command,
+    })
 }
 
 fn config(options: &Options) -> Config {
@@ -273,6 +307,15 @@ pub(crate) fn end_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
         shutdown.ask();
     });
     Ok(())
+}
+
+/// Asks for the end when nobody holds the other end of the standard input any
+/// more.
+fn end_with_input(shutdown: Shutdown) {
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        shutdown.ask();
+    });
 }
 
 /// Connections one listener takes: what the system's limit on open files

@@ -90,6 +90,13 @@ impl<V> Cache<V> {
         self.engine.take_sample(room)
     }
 
+    /// The key of some entry, by a random number; `None` if there is none, or
+    /// hardly any. Those after gaps come more often than others.
+    #[must_use]
+    pub fn some_key(&self, random: u64) -> Option<Box<[u8]>> {
+        self.engine.some_key(random)
+    }
+
     /// The keys of all entries in no order, copied shard by shard: of keys
     /// that come or go meanwhile, some.
     #[must_use]

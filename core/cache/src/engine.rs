@@ -50,6 +50,9 @@ struct Course {
     objective: Objective,
 }
 
+/// Slots of a shard that are looked at for some entry.
+const TRIES: u32 = 64;
+
 /// The shards and the budget.
 pub(crate) struct Engine<V> {
     pub(crate) shards: Box<[Shard<V>]>,
@@ -235,6 +238,16 @@ impl<V> Engine<V> {
         let (events, lost) = self.sampler.take(room);
         let Reads { hits, misses, .. } = self.tally.reads();
         (events, Totals { requests: hits + misses, hits, bytes: None, lost })
+    }
+
+    pub(crate) fn some_key(&self, random: u64) -> Option<Box<[u8]>> {
+        let count = self.shards.len();
+        let first = random as usize % count;
+        let shards = (first..count).chain(0..first);
+        shards.map(|shard| &self.shards[shard]).find_map(|shard| {
+            let table = self.look(shard);
+            table.entry_from(random >> 16, TRIES).map(|entry| Box::from(&*entry.key))
+        })
     }
 
     pub(crate) fn keys(&self) -> Vec<Box<[u8]>> {

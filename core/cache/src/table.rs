@@ -253,6 +253,14 @@ impl<V> Table<V> {
         (0..self.slots).filter_map(|slot| Some((slot, self.entries[slot].as_ref()?)))
     }
 
+    /// The first entry at a slot or after it; at the end it goes on at the
+    /// beginning. The most slots it looks at is `tries`.
+    pub(crate) fn entry_from(&self, start: u64, tries: Slot) -> Option<&Entry<V>> {
+        let start = start.checked_rem(u64::from(self.slots))? as Slot;
+        let slots = (start..self.slots).chain(0..start);
+        slots.take(tries as usize).find_map(|slot| self.entries[slot].as_ref())
+    }
+
     /// All slots that are ranked, in any order: for the recount in tests.
     pub(crate) fn ranked(&self) -> Vec<Slot> {
         let mut slots = self.policy.ranked();

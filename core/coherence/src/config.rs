@@ -22,7 +22,8 @@ pub enum Database {
     Replicated,
 }
 
-/// The settings of a node. All nodes of a cluster have the same, but for `node`.
+/// The settings of a node. All nodes of a cluster have the same, but for `node`
+/// and `keeps_entries`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// Which node this is.
@@ -31,6 +32,9 @@ pub struct Config {
     pub slots: u32,
     /// How many servers may answer for the database.
     pub database: Database,
+    /// Whether this node keeps entries. One on a machine that is frozen with
+    /// its clock stopped, for snapshots, must not.
+    pub keeps_entries: bool,
     /// How long a renewal lets a node answer from memory, on its own clock.
     pub lease: Duration,
     /// How often a node renews its lease.
@@ -63,6 +67,7 @@ impl Config {
             node,
             slots: 65_536,
             database: Database::Single,
+            keeps_entries: true,
             lease: Duration::from_secs(2),
             renewal: Duration::from_millis(500),
             fence: Duration::from_millis(2_500),

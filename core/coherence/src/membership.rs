@@ -115,10 +115,11 @@ impl Node {
     }
 
     pub(crate) fn clear(&mut self, now: Time, out: &mut Vec<Output>) {
-        if self.is_in() {
+        // Who has stepped aside has nothing to forget, and who is about to join
+        // begins with nothing.
+        if self.presence == Presence::Caching {
             self.join(now, out);
         }
-        // Who is about to join begins with an empty memory anyway.
     }
 
     pub(crate) fn joined(
@@ -137,6 +138,9 @@ impl Node {
         out.push(Output::Drop(Scope::All));
         out.push(Output::Publish(self.lease));
         self.adopt(roster, out);
+        if !self.config.keeps_entries {
+            self.step_aside(Time(u64::MAX), out);
+        }
         self.resume_writes(now, out);
     }
 
@@ -201,7 +205,7 @@ impl Node {
             out.push(Output::Perform(Statement::AnswerMail { epoch, blocks: standing }));
         }
         if self.mails >= self.config.mails_before_passthrough {
-            self.step_aside(now, out);
+            self.step_aside(now.after(self.config.passthrough), out);
         }
     }
 
@@ -217,16 +221,16 @@ impl Node {
         let sample = Sample { asked, answered, database };
         let before = self.sample.replace(sample);
         if before.is_some_and(|before| before.drift(sample) > self.config.drift) {
-            self.step_aside(answered, out);
+            self.step_aside(answered.after(self.config.passthrough), out);
         }
     }
 
     /// Stops keeping entries, and only then says so.
-    fn step_aside(&mut self, now: Time, out: &mut Vec<Output>) {
+    fn step_aside(&mut self, until: Time, out: &mut Vec<Output>) {
         if self.presence != Presence::Caching {
             return;
         }
-        self.presence = Presence::Passthrough { until: now.after(self.config.passthrough) };
+        self.presence = Presence::Passthrough { until };
         out.push(Output::Publish(Lease::NONE));
         out.push(Output::Drop(Scope::All));
         out.push(Output::Perform(Statement::StepAside { epoch: self.lease.epoch }));

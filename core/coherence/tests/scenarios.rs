@@ -119,6 +119,24 @@ fn a_clock_that_stood_still_makes_a_node_step_aside() {
     let outputs = story.reply(1_001, renewed);
     assert!(performs(&outputs, &Statement::StepAside { epoch: story.epoch }));
     assert!(!story.node.serves(story.epoch, at_ms(1_002)));
+    let cleared = story.node.step(at_ms(1_003), Input::Clear);
+    assert!(!performs(&cleared, &Statement::Join), "there is nothing to clear, and it stays");
+    assert!(performs(&story.node.step(at_ms(31_001), Input::Wake), &Statement::Join));
+}
+
+#[test]
+fn a_node_that_keeps_nothing_steps_aside_for_ever() {
+    let config = Config { keeps_entries: false, ..Config::new(A) };
+    let mut roster = Roster::new(SERVER);
+    let epoch = roster.join(A, SERVER);
+    let mut node = Node::new(config);
+    node.step(at_ms(0), Input::Wake);
+    let joined = node.step(at_ms(5), Input::Reply(Reply::Joined { epoch, roster }));
+    assert!(performs(&joined, &Statement::StepAside { epoch }));
+    assert!(!node.serves(epoch, at_ms(6)) && node.is_member());
+    let year = 365 * 24 * 3_600_000;
+    assert!(!performs(&node.step(at_ms(year), Input::Wake), &Statement::Join));
+    assert!(!performs(&node.step(at_ms(year), Input::Clear), &Statement::Join));
 }
 
 #[test]

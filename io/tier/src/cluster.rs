@@ -56,6 +56,8 @@ pub struct Membership {
     /// Whether standbys may take over from the primary: then reads are proven
     /// by a change of a row, which a deposed primary can't make.
     pub is_replicated: bool,
+    /// Whether this node keeps entries in memory.
+    pub keeps_entries: bool,
     /// This node's name for ever, which no other node has.
     pub name: String,
     /// Where other nodes reach this one: a host and a port.
@@ -106,6 +108,7 @@ pub struct Cluster {
     generations: Box<[AtomicU64]>,
     all: AtomicU64,
     keeper: Keeper,
+    keeps_entries: bool,
     peers: Peers,
     popularity: Popularity,
     writes: Mutex<HashMap<WriteId, mpsc::UnboundedSender<Turn>>>,
@@ -126,10 +129,11 @@ impl Cluster {
     /// # Errors
     /// The database can't be opened.
     pub async fn join(membership: Membership) -> larder_sql::Result<Arc<Self>> {
-        let Membership { url, database, is_replicated, name, address, secret } = membership;
+        let Membership { url, database, is_replicated, keeps_entries, name, address, secret } =
+            membership;
         let app = is_replicated.then_some(database);
         let keeper = Keeper::open(&url, app, &name, &address).await?;
-        let mut config = Config { slots: SLOTS, ..Config::new(keeper.node()) };
+        let mut config = Config { slots: SLOTS, keeps_entries, ..Config::new(keeper.node()) };
         if is_replicated {
             config.database = larder_coherence::Database::Replicated;
         }
@@ -139,6 +143,7 @@ impl Cluster {
             generations: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             all: AtomicU64::new(0),
             keeper,
+            keeps_entries,
             peers: Peers::new(secret),
             popularity: Popularity::default(),
             writes: Mutex::default(),
@@ -365,6 +370,12 @@ impl Cluster {
     }
 
     fn perform(self: &Arc<Self>, statement: Statement) {
+        if matches!(statement, Statement::StepAside { .. }) && self.keeps_entries {
+            tracing::warn!(
+                "this node keeps nothing for now: its peers can't reach it, or its clock and the \
+                 database's drift apart"
+            );
+        }
         let cluster = self.clone();
         tokio::spawn(async move {
             let timeout = tokio::time::timeout(PATIENCE, cluster.keeper.perform(statement.clone()));

@@ -10,6 +10,7 @@
 //! The tier knows nothing of what it keeps, and the store is whatever its
 //! callers' futures read and write.
 
+mod audit;
 mod cluster;
 mod coherence;
 mod insight;
@@ -28,6 +29,7 @@ use larder_coherence::Token;
 use larder_sql::Guard;
 use parking_lot::Mutex;
 
+use audit::Audits;
 use cluster::Fetch;
 pub use cluster::{
     Cluster, IDLE_IN_TRANSACTION, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES,
@@ -185,6 +187,7 @@ struct Shared<V, E> {
     cache: Cache<Entry<V, E>>,
     coherence: Coherence,
     meter: Meter,
+    audits: Audits,
     observer: Observer,
     /// The policy that was asked for last.
     asked: Mutex<PolicyKind>,
@@ -248,6 +251,7 @@ where
             cache,
             coherence,
             meter: Meter::default(),
+            audits: Audits::default(),
             asked: Mutex::new(config.policy),
         };
         Self { shared: Arc::new(shared) }

@@ -75,6 +75,28 @@ async fn the_first_read_loads_and_the_second_is_a_hit() {
 }
 
 #[tokio::test]
+async fn what_was_changed_past_the_tier_is_found() {
+    let tier = tier();
+    let look = async |_| Some(8);
+    assert_eq!(tier.audit(1, look, u64::eq).await, None, "there is no entry");
+    tier.get(&key(), || loaded(7)).await.expect("loads");
+    assert_eq!(
+        tier.audit(2, async |_| None::<u64>, u64::eq).await,
+        None,
+        "the store doesn't answer"
+    );
+    assert_eq!(tier.audit(3, async |_| Some(7), u64::eq).await, Some(true));
+    let writes = async |_| {
+        write(&tier, Scope::Group(key().group().to_vec())).await;
+        tier.get(&key(), || loaded(8)).await.expect("loads");
+        Some(8)
+    };
+    assert_eq!(tier.audit(4, writes, u64::eq).await, None, "it was written meanwhile");
+    assert_eq!(tier.audit(5, async |_| Some(9), u64::eq).await, Some(false));
+    assert_eq!((tier.peek(&key()), tier.audits()), (None, (2, 1)));
+}
+
+#[tokio::test]
 async fn a_thousand_reads_of_one_missing_key_cause_one_load() {
     for absent in [false, true] {
         let tier = tier();

@@ -33,6 +33,7 @@ pub(super) async fn join(
         url: url.clone(),
         database,
         is_replicated: config.is_replicated,
+        keeps_entries: config.keeps_entries,
         name: name(data)?,
         address: config.address.to_string(),
         secret: config.secret.clone(),

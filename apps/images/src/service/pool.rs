@@ -115,7 +115,7 @@ impl Images {
         let Some(cluster) = self.cluster() else { return Err(InvalidPool::Alone.into()) };
         let (_, members) = self.pool_size();
         let reason = match size > members {
-            true => format!("{reason}; {members} nodes are there: start more"),
+            true => format!("{reason}; {members} of {size} nodes are there so far"),
             false => reason,
         };
         cluster.set_active(usize::from(size)).await?;

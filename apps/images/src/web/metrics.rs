@@ -99,7 +99,10 @@ impl Collector for Figures {
                 MetricType::Gauge,
             )?)?;
         }
+        let (audits, stale) = self.0.tier().audits();
         let mut counters = vec![
+            ("cache_audits", "Entries compared with the store, one a second", audits),
+            ("cache_audits_stale", "Those that were not what it has: must be 0", stale),
             ("cache_evictions", "Entries evicted for room", cache.evictions),
             ("cache_inserts", "Entries put into memory", cache.inserts),
             ("cache_invalidations", "Entries dropped by a write", cache.invalidations),

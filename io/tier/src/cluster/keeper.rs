@@ -139,10 +139,6 @@ impl Keeper {
             }
             Statement::Renew { epoch, replicated } => self.renew(epoch, replicated).await?,
             Statement::StepAside { epoch } => {
-                tracing::warn!(
-                    "this node keeps nothing for now: its peers can't reach it, or its clock and \
-                     the database's drift apart"
-                );
                 let node = self.node;
                 self.change_roster(move |roster| roster.step_aside(node, epoch)).await?
             }

@@ -86,6 +86,17 @@ impl Cluster {
         (count(directory.owners().count()), count(members))
     }
 
+    /// How many nodes are to own keys; 0 for all that there are.
+    pub fn wanted(&self) -> u16 {
+        u16::try_from(self.keeper.directory().active).unwrap_or(u16::MAX)
+    }
+
+    /// Where the nodes that could own keys listen for each other.
+    pub fn members(&self) -> Vec<String> {
+        let directory = self.keeper.directory();
+        directory.caching().filter_map(|node| directory.addresses.get(&node).cloned()).collect()
+    }
+
     /// Whether this node owns keys.
     pub fn is_owner(&self) -> bool {
         let (directory, node) = (self.keeper.directory(), self.node());
