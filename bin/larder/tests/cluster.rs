@@ -360,7 +360,7 @@ fn with_clock_rate(command: &mut std::process::Command, rate: &str) -> bool {
         .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketimeMT.so.1")))
         .find(|library| library.is_file());
     let Some(library) = library else {
-        println!("skipped: wrong clocks: faketime is not installed");
+        eprintln!("skipped: wrong clocks: faketime is not installed");
         return false;
     };
     command.env("LD_PRELOAD", library).env("FAKETIME", format!("+0 x{rate}"));

@@ -1,10 +1,9 @@
 //! This node in its cluster: performs what the protocol (`larder-coherence`)
 //! says. It holds no entries; it says whether one may be served, whether what
-//! was loaded may be kept, and when a write may commit. What the protocol
-//! wants dropped is dropped by counting: an entry is good as long as its
-//! slot's count stands.
+//! was loaded may be kept, and when a write may commit.
 
 mod door;
+mod gate;
 mod keeper;
 mod peers;
 mod pool;
@@ -14,13 +13,13 @@ mod secret;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use larder_coherence::{
-    Config, Envelope, Input, Lease, Node, NodeId, Outcome, Output, Read, Reply, Requirements,
-    Scope as Slots, Slot, Statement, Time, Token, Word, WriteId,
+    Config, Envelope, Input, NodeId, Outcome, Output, Reply, Requirements, Scope as Slots, Slot,
+    Statement, Time, Token, WriteId,
 };
 use larder_sql::{Database, DatabaseUrl, Guard};
 use parking_lot::Mutex;
@@ -31,6 +30,8 @@ use crate::meter::Histogram;
 use crate::slots::Scope;
 use crate::{End, Key, Written};
 pub use door::{Reader, Told};
+use gate::Gate;
+pub(crate) use gate::Reading;
 use keeper::Keeper;
 use peers::Peers;
 pub(crate) use pool::Fetch;
@@ -80,19 +81,6 @@ pub enum Unserved {
     Unknown,
 }
 
-/// A load under way.
-pub(crate) struct Reading {
-    slot: u32,
-    read: Read,
-    generation: u64,
-}
-
-impl Reading {
-    pub(crate) fn may_be_kept(&self) -> bool {
-        self.read.may_be_kept()
-    }
-}
-
 /// What a write is to do next.
 enum Turn {
     Commit(Requirements),
@@ -101,12 +89,7 @@ enum Turn {
 
 /// This node in its cluster.
 pub struct Cluster {
-    node: Mutex<Node>,
-    /// The lease, for the hit path.
-    word: AtomicU64,
-    /// Counts what was dropped, by slot, and all of it.
-    generations: Box<[AtomicU64]>,
-    all: AtomicU64,
+    gate: Gate,
     keeper: Keeper,
     keeps_entries: bool,
     peers: Peers,
@@ -116,7 +99,6 @@ pub struct Cluster {
     /// Empties the memory.
     clear: Mutex<Option<Box<dyn Fn() + Send + Sync>>>,
     wake: Notify,
-    has_left: AtomicBool,
     /// From the beginning of a write to its commit, in nanoseconds.
     barrier: Mutex<Histogram>,
     load: report::Counters,
@@ -138,10 +120,7 @@ impl Cluster {
             config.database = larder_coherence::Database::Replicated;
         }
         let cluster = Arc::new(Self {
-            node: Mutex::new(Node::new(config)),
-            word: AtomicU64::new(Lease::NONE.word().0),
-            generations: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
-            all: AtomicU64::new(0),
+            gate: Gate::new(config),
             keeper,
             keeps_entries,
             peers: Peers::new(secret),
@@ -150,7 +129,6 @@ impl Cluster {
             next_write: AtomicU64::new(1),
             clear: Mutex::new(None),
             wake: Notify::new(),
-            has_left: AtomicBool::new(false),
             barrier: Mutex::new(crate::meter::histogram()),
             load: report::Counters::default(),
         });
@@ -170,18 +148,13 @@ impl Cluster {
 
     /// Whether this node is in the cluster.
     pub fn is_in(&self) -> bool {
-        !self.has_left.load(Ordering::Acquire) && self.node.lock().is_member()
+        !self.gate.is_shut() && self.gate.node().is_member()
     }
 
     /// Leaves the cluster: nothing is served from memory any more, and nobody
     /// waits for this node.
     pub async fn leave(&self) {
-        let epoch = {
-            let node = self.node.lock();
-            self.has_left.store(true, Ordering::Release);
-            self.word.store(Lease::NONE.word().0, Ordering::Release);
-            node.epoch()
-        };
+        let epoch = self.gate.shut();
         // Whoever waits for a write is told that it isn't known.
         self.writes.lock().clear();
         self.wake.notify_one();
@@ -201,39 +174,19 @@ impl Cluster {
         self.input(Input::Clear);
     }
 
-    /// Whether an entry may be served: asked after it was found, and within
-    /// the request that wants it.
+    /// As [`Gate::serves`], now.
     pub(crate) fn serves(&self, group: &[u8], token: Token) -> bool {
-        // 1. We find the entry. 2. A write blocks its slot here, counts, and
-        // is committed elsewhere. 3. We look at the count, too late for 2.
-        self.generation(slot_of(group)) == token.generation
-            && Word(self.word.load(Ordering::Acquire)).serves(token.epoch, now())
+        self.gate.serves(slot_of(group), token, now())
     }
 
-    fn generation(&self, slot: u32) -> u64 {
-        // Both only grow, so equal sums are equal parts.
-        self.generations[slot as usize].load(Ordering::Acquire) + self.all.load(Ordering::Acquire)
-    }
-
-    /// Begins a load; what it finds is an answer only if `finish` says so.
+    /// As [`Gate::begin`].
     pub(crate) fn begin(&self, group: &[u8]) -> Reading {
-        let slot = slot_of(group);
-        let node = self.node.lock();
-        Reading { slot, read: node.begin_read(Slot(slot)), generation: self.generation(slot) }
+        self.gate.begin(slot_of(group))
     }
 
-    /// Ends a load: `keep` is called with what to keep the result under, or
-    /// with nothing if it is of use to nobody but who loaded it. Whether it is
-    /// an answer for that one.
+    /// As [`Gate::finish`], now.
     pub(crate) fn finish(&self, reading: &Reading, keep: impl FnOnce(Option<Token>)) -> bool {
-        let node = self.node.lock();
-        let verdict = node.finish_read(&reading.read, now());
-        let token = verdict
-            .install
-            .filter(|_| verdict.share && self.generation(reading.slot) == reading.generation)
-            .map(|token| Token { generation: reading.generation, epoch: token.epoch });
-        keep(token);
-        verdict.answer
+        self.gate.finish(reading, now(), keep)
     }
 
     /// Writes: blocks `scope` on all nodes, lets `change` commit under a guard
@@ -251,7 +204,7 @@ impl Cluster {
         self.writes.lock().insert(write, sender);
         let began = Instant::now();
         let scope = match scope {
-            Scope::Group(group) => Slots::Slots(vec![Slot(slot_of(group))]),
+            Scope::Group(group) => Slots::Slots(vec![slot_of(group)]),
             Scope::All => Slots::All,
         };
         self.input(Input::Write { write, scope });
@@ -321,33 +274,13 @@ impl Cluster {
         self.carry_out(outputs);
     }
 
-    /// One step of the protocol; what concerns memory is done under its lock.
     fn step(&self, input: Input) -> Vec<Output> {
-        let mut node = self.node.lock();
-        if self.has_left.load(Ordering::Acquire) {
-            return Vec::new();
-        }
-        let mut outputs = node.step(now(), input);
-        outputs.retain(|output| match output {
-            Output::Drop(Slots::Slots(slots)) => {
-                for slot in slots {
-                    self.generations[slot.0 as usize].fetch_add(1, Ordering::AcqRel);
-                }
-                false
+        let clear = || {
+            if let Some(clear) = &*self.clear.lock() {
+                clear();
             }
-            Output::Drop(Slots::All) => {
-                self.all.fetch_add(1, Ordering::AcqRel);
-                if let Some(clear) = &*self.clear.lock() {
-                    clear();
-                }
-                false
-            }
-            Output::Publish(lease) => {
-                self.word.store(lease.word().0, Ordering::Release);
-                false
-            }
-            _ => true,
-        });
+        };
+        let outputs = self.gate.step(now(), input, clear);
         self.wake.notify_one();
         outputs
     }
@@ -410,10 +343,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 async fn drive(cluster: std::sync::Weak<Cluster>) {
     loop {
         let Some(strong) = cluster.upgrade() else { return };
-        if strong.has_left.load(Ordering::Acquire) {
+        if strong.gate.is_shut() {
             return;
         }
-        let wakes_at = strong.node.lock().wakes_at();
+        let wakes_at = strong.gate.node().wakes_at();
         let left = wakes_at.map_or(Duration::from_secs(1), |at| at.since(now()));
         if left.is_zero() {
             strong.input(Input::Wake);
@@ -434,8 +367,8 @@ fn now() -> Time {
 }
 
 /// The slot of a group. All nodes compute it alike, whatever they run on.
-fn slot_of(group: &[u8]) -> u32 {
-    (hash(group) % u64::from(SLOTS)) as u32
+fn slot_of(group: &[u8]) -> Slot {
+    Slot((hash(group) % u64::from(SLOTS)) as u32)
 }
 
 /// `XXH3`, whose values are laid down for ever.

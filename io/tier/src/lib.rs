@@ -17,6 +17,7 @@ mod insight;
 mod key;
 mod meter;
 mod slots;
+mod sync;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,7 +44,7 @@ pub use larder_cache::what_if::{Estimate, Ratio, Recommendation, Report, Rung};
 pub use larder_cache::{Config, Decision, Objective, PolicyKind, Stats as CacheStats};
 pub use meter::{Histogram, Meter, Window};
 pub use slots::Scope;
-use slots::Slots;
+use slots::{SLOTS, Slots};
 
 /// How often a read that waited for another one's load and was told to look
 /// again does so before it loads by itself: under a storm of writes to one
@@ -239,7 +240,7 @@ where
             autopilot: false,
         };
         let coherence = match cluster {
-            None => Coherence::Alone(Slots::new()),
+            None => Coherence::Alone(Slots::new(SLOTS)),
             Some(cluster) => {
                 let cache = cache.clone();
                 cluster.on_clear(move || cache.clear());

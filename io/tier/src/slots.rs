@@ -3,16 +3,16 @@
 //! as long as the slot is in that state. Never touches the cache.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::FixedState;
 use larder_coherence::{Epoch, Token};
-use parking_lot::Mutex;
+
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// How many slots. Groups that share one keep each other's loads from being
 /// kept during a write, and drop each other's parts (not the things
 /// themselves), so there are many more than writes at one time.
-const SLOTS: usize = 65_536;
+pub(crate) const SLOTS: usize = 65_536;
 
 /// What a write is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,14 +74,14 @@ impl Slot {
 }
 
 impl Slots {
-    pub(crate) fn new() -> Self {
-        let slots = (0..SLOTS).map(|_| Slot::default()).collect();
+    pub(crate) fn new(count: usize) -> Self {
+        let slots = (0..count).map(|_| Slot::default()).collect();
         Self { slots, hasher: FixedState::default() }
     }
 
     /// The slot of a group.
     pub(crate) fn of(&self, group: &[u8]) -> &Slot {
-        &self.slots[self.hasher.hash_one(group) as usize % SLOTS]
+        &self.slots[self.hasher.hash_one(group) as usize % self.slots.len()]
     }
 
     /// Blocks what a write is about, until as many releases.

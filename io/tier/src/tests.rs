@@ -425,7 +425,7 @@ fn settings(autopilot: bool) -> Settings {
     let weight = Cache::<Entry<u64, &str>>::weight_of(
         Key::new(&[0; 8], b"").bytes(),
         &Entry {
-            token: Slots::new().of(b"").token().expect("stands"),
+            token: Slots::new(1).of(b"").token().expect("stands"),
             source: Source::Store,
             outcome: Outcome::Absent,
         },

@@ -153,7 +153,7 @@ impl Cluster {
     }
 
     fn lease_age_ms(&self) -> u64 {
-        let lease = self.node.lock().lease();
+        let lease = self.gate.node().lease();
         let lasts = larder_coherence::Config::new(self.node()).lease;
         let left = lease.expiry.since(now());
         u64::try_from(lasts.saturating_sub(left).as_millis()).unwrap_or(u64::MAX)
