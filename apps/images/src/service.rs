@@ -285,7 +285,7 @@ impl Images {
     /// fails.
     pub async fn delete(&self, key: &ImageKey, precondition: Precondition) -> Result<()> {
         let (store, key, now) = (self.shared.store.clone(), key.clone(), self.shared.clock.now());
-        let scope = Scope::Group(key.as_str().into());
+        let scope = Scope::group(key.as_str());
         let change = move |guard| {
             let (store, key) = (store.guarded(guard), key.clone());
             let precondition = precondition.clone();

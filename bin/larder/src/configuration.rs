@@ -11,6 +11,10 @@ use crate::flags::Command;
 /// The file that is read when it exists and `LARDER_CONFIG` names no other.
 const FILE: &str = "larder.toml";
 
+/// The command whose keys stand in a section of their own, by its name: it has
+/// other addresses and another database.
+const BAZAR: &str = "bazar";
+
 /// The arguments with those of the configuration file put in.
 ///
 /// # Errors
@@ -22,7 +26,9 @@ pub(crate) fn with_file(arguments: Vec<OsString>) -> Result<Vec<OsString>, Strin
     match std::fs::read_to_string(&path) {
         Ok(text) => {
             let is_set = |variable: &str| std::env::var_os(variable).is_some();
-            flags = to_flags(&text, is_set).map_err(|why| format!("{}: {why}", path.display()))?;
+            let section = arguments.get(1).filter(|command| *command == BAZAR);
+            flags = to_flags(&text, section.and(Some(BAZAR)), is_set)
+                .map_err(|why| format!("{}: {why}", path.display()))?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {}
         Err(error) => return Err(format!("{}: can't be read: {error}", path.display())),
@@ -51,17 +57,36 @@ fn put_in(mut arguments: Vec<OsString>, flags: Vec<OsString>) -> Vec<OsString> {
         }
         return arguments;
     }
-    let behind_command = 2.min(arguments.len());
+    let names_a_part = first == BAZAR
+        && arguments.get(2).is_some_and(|part| !part.as_encoded_bytes().starts_with(b"-"));
+    let behind_command = if names_a_part { 3 } else { 2.min(arguments.len()) };
     arguments.splice(behind_command..behind_command, flags);
     arguments
 }
 
-fn to_flags(text: &str, is_set: impl Fn(&str) -> bool) -> Result<Vec<OsString>, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+fn to_flags(
+    text: &str,
+    section: Option<&str>,
+    is_set: impl Fn(&str) -> bool,
+) -> Result<Vec<OsString>, String> {
+    let mut table: toml::Table =
+        text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let bazar = table.remove(BAZAR);
+    if let Some(section) = section {
+        table = match bazar {
+            Some(toml::Value::Table(table)) => table,
+            None => toml::Table::new(),
+            Some(_) => return Err(format!("{section} must be a section: [{section}]")),
+        };
+    }
     let mut flags = Vec::new();
     for (key, value) in table {
-        let variable = format!("LARDER_{}", key.to_ascii_uppercase().replace('-', "_"));
-        if is_set(&variable) {
+        let variable = key.to_ascii_uppercase().replace('-', "_");
+        let of_section = section.map(|section| format!("{}_", section.to_ascii_uppercase()));
+        let of_section = of_section.unwrap_or_default();
+        if is_set(&format!("LARDER_{variable}"))
+            || is_set(&format!("LARDER_{of_section}{variable}"))
+        {
             continue;
         }
         let values = match value {
@@ -91,17 +116,38 @@ mod tests {
     }
 
     #[test]
+    fn a_section_is_for_its_command_only() {
+        let text = "listen = \"x\"\n[bazar]\nlisten = \"y\"\nitems = 6\n";
+        let flags = |section| to_flags(text, section, |_| false).expect("is read");
+        assert_eq!(flags(None), strings(&["--listen=x"]));
+        assert_eq!(flags(Some(BAZAR)), strings(&["--listen=y", "--items=6"]));
+        let one_is_set = |variable: &str| variable == "LARDER_BAZAR_ITEMS";
+        let flags = to_flags(text, Some(BAZAR), one_is_set).expect("is read");
+        assert_eq!(flags, strings(&["--listen=y"]));
+        assert!(to_flags("bazar = 5", Some(BAZAR), |_| false).is_err());
+        let flags = || strings(&["--items=6"]);
+        assert_eq!(
+            put_in(strings(&["larder", "bazar", "order", "--data=x"]), flags()),
+            strings(&["larder", "bazar", "order", "--items=6", "--data=x"])
+        );
+        assert_eq!(
+            put_in(strings(&["larder", "bazar"]), flags()),
+            strings(&["larder", "bazar", "--items=6"])
+        );
+    }
+
+    #[test]
     fn keys_become_flags_unless_their_variable_is_set() {
         let text = "capacity = \"1GB\"\nmax-pixels = 5\nallow-svg = true\nallow-anonymous = false\n\
                     host = [\"a\", \"b\"]\nlisten = \"x\"";
-        let flags = to_flags(text, |variable| variable == "LARDER_LISTEN").expect("is read");
+        let flags = to_flags(text, None, |variable| variable == "LARDER_LISTEN").expect("is read");
         let expected = ["--capacity=1GB", "--max-pixels=5", "--allow-svg", "--host=a", "--host=b"];
         let mut sorted = (flags, strings(&expected));
         sorted.0.sort();
         sorted.1.sort();
         assert_eq!(sorted.0, sorted.1);
-        assert!(to_flags("[table]\na = 1", |_| false).is_err());
-        assert!(to_flags("nonsense", |_| false).is_err());
+        assert!(to_flags("[table]\na = 1", None, |_| false).is_err());
+        assert!(to_flags("nonsense", None, |_| false).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use larder_images::Objective;
 use larder_sql::DatabaseUrl;
 
 use crate::admin::AdminCommand;
+use crate::bazar::BazarCommand;
 
 /// A cache tier for web services, and services on it.
 #[derive(Parser)]
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     /// Start the mem-cache service alone
     #[command(after_long_help = MORE)]
     Cache(Box<Options>),
+    /// Start the bookstore: all of it in one process, or one part of it
+    Bazar(Box<BazarCommand>),
     /// Look after the image store: verify, back up, restore, move
     #[command(subcommand)]
     Admin(Box<AdminCommand>),
@@ -40,7 +43,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// The names of the commands.
-    pub(crate) const NAMES: [&str; 4] = ["serve", "images", "cache", "admin"];
+    pub(crate) const NAMES: [&str; 5] = ["serve", "images", "cache", "bazar", "admin"];
 }
 
 const MORE: &str = "\
@@ -309,7 +312,7 @@ pub(crate) enum LogForm {
     Json,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let text =
         text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
     text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:5000".to_owned())
@@ -341,7 +344,7 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a size that isn't zero.
-fn capacity(text: &str) -> Result<u64, String> {
+pub(crate) fn capacity(text: &str) -> Result<u64, String> {
     match size(text)? {
         0 => Err("must be more than 0".into()),
         bytes => Ok(bytes),

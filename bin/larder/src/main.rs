@@ -2,6 +2,7 @@
 //! name. Decides nothing else.
 
 mod admin;
+mod bazar;
 mod configuration;
 mod flags;
 mod local;
@@ -51,6 +52,9 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Serve(options) => (options, serve::Services::ALL),
         Command::Images(options) => (options, serve::Services::IMAGES),
         Command::Cache(options) => (options, serve::Services::CACHE),
+        Command::Bazar(command) => {
+            return runtime.block_on(bazar::run(*command)).map(|()| ExitCode::SUCCESS);
+        }
         Command::Admin(command) => return runtime.block_on(admin::run(&command)),
     };
     runtime.block_on(serve::run(options, services, given)).map(|()| ExitCode::SUCCESS)

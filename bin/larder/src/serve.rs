@@ -158,20 +158,33 @@ fn check(options: &Options, services: Services) -> Result<Option<String>, Usage>
         (services.cache, "--cache-listen", options.cache_listen),
     ];
     for (starts, flag, address) in listening {
-        let is_open = !address.ip().is_loopback() && token.is_none() && !options.allow_anonymous;
-        if starts && is_open {
-            return Err(Usage(format!(
-                "{flag} {address} can be reached from other machines, where everybody could change \
-                 and delete everything: add --admin-token-file FILE, or --allow-anonymous if that \
-                 is what you want"
-            )));
+        if starts && let Some(why) = is_open(address, token.as_deref(), options.allow_anonymous) {
+            return Err(Usage(format!("{flag} {address}{why}")));
         }
     }
     Ok(token)
 }
 
+/// Why strangers could change everything at an address, if they could.
+pub(crate) fn is_open(
+    address: SocketAddr,
+    token: Option<&str>,
+    allow_anonymous: bool,
+) -> Option<&'static str> {
+    let is_open = !address.ip().is_loopback() && token.is_none() && !allow_anonymous;
+    is_open.then_some(
+        " can be reached from other machines, where everybody could change and delete everything: \
+         add --admin-token-file FILE, or --allow-anonymous if that is what you want",
+    )
+}
+
 /// What a file holds that strangers must not guess.
-fn read_secret(flag: &str, path: &Path, what: &str, fewest: usize) -> Result<String, Usage> {
+pub(crate) fn read_secret(
+    flag: &str,
+    path: &Path,
+    what: &str,
+    fewest: usize,
+) -> Result<String, Usage> {
     let refused = |why: String| Usage(format!("{flag} {}: {why}", path.display()));
     let secret = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let secret = secret.trim().to_owned();
@@ -320,7 +333,7 @@ fn end_with_input(shutdown: Shutdown) {
 
 /// Connections one listener takes: what the system's limit on open files
 /// leaves, once blobs and databases have theirs.
-fn connections() -> usize {
+pub(crate) fn connections() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -120,6 +120,15 @@ impl Dialect {
         start + &set.collect::<Vec<_>>().join(", ")
     }
 
+    /// The number that a `{serial}` got from this session's latest `INSERT`.
+    pub fn last_serial(self) -> &'static str {
+        match self {
+            Self::Sqlite => "last_insert_rowid()",
+            Self::MySql => "LAST_INSERT_ID()",
+            Self::Postgres => "lastval()",
+        }
+    }
+
     /// A whole number where the engine would give something wider, as sums do.
     pub fn integer(self, expression: &str) -> String {
         match self {

@@ -10,8 +10,10 @@ mod pool;
 mod report;
 mod secret;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -79,6 +81,24 @@ pub enum Unserved {
     /// The database went away during a write, which may have been done.
     #[error("the database went away during the change, which may have happened")]
     Unknown,
+}
+
+/// This node's name, made once and kept in its data folder, whose lock keeps
+/// a second process from using it.
+///
+/// # Errors
+/// The folder can't be written, and where.
+pub fn node_name(data: &Path) -> io::Result<String> {
+    let file = data.join("node");
+    match std::fs::read_to_string(&file) {
+        Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        _ => {
+            let name = format!("node-{:016x}", getrandom::u64().map_err(io::Error::other)?);
+            let told = |error| io::Error::other(format!("{}: {error}", file.display()));
+            std::fs::write(&file, &name).map_err(told)?;
+            Ok(name)
+        }
+    }
 }
 
 /// What a write is to do next.
@@ -204,7 +224,10 @@ impl Cluster {
         self.writes.lock().insert(write, sender);
         let began = Instant::now();
         let scope = match scope {
-            Scope::Group(group) => Slots::Slots(vec![slot_of(group)]),
+            Scope::Groups(groups) => {
+                let slots: BTreeSet<Slot> = groups.iter().map(|group| slot_of(group)).collect();
+                Slots::Slots(slots.into_iter().collect())
+            }
             Scope::All => Slots::All,
         };
         self.input(Input::Write { write, scope });

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use larder_cache::{Cache, Lease, Lookup, Weigh};
+use larder_cache::{Cache, Lease, Lookup};
 use larder_coherence::Token;
 use larder_sql::Guard;
 use parking_lot::Mutex;
@@ -34,14 +34,14 @@ use audit::Audits;
 use cluster::Fetch;
 pub use cluster::{
     Cluster, IDLE_IN_TRANSACTION, Load, Member, Membership, Overview, Reader, SECRET_MIN_BYTES,
-    Secret, Status, Told, Unserved,
+    Secret, Status, Told, Unserved, node_name,
 };
 use coherence::{Coherence, Reading};
 use insight::Observer;
 pub use insight::{Insight, Settings};
 pub use key::Key;
 pub use larder_cache::what_if::{Estimate, Ratio, Recommendation, Report, Rung};
-pub use larder_cache::{Config, Decision, Objective, PolicyKind, Stats as CacheStats};
+pub use larder_cache::{Config, Decision, Objective, PolicyKind, Stats as CacheStats, Weigh};
 pub use meter::{Histogram, Meter, Window};
 pub use slots::Scope;
 use slots::{SLOTS, Slots};
@@ -162,8 +162,10 @@ where
             slots.block(&scope);
         }
         match &scope {
-            Scope::Group(group) => {
-                shared.cache.invalidate(Key::new(group, b"").bytes());
+            Scope::Groups(groups) => {
+                for group in groups {
+                    shared.cache.invalidate(Key::new(group, b"").bytes());
+                }
             }
             Scope::All => shared.cache.clear(),
         }
@@ -274,6 +276,21 @@ where
         let (outcome, source) = self.find(key, true, load).await;
         self.shared.meter.record(source, start.elapsed());
         answer(outcome, source)
+    }
+
+    /// Reads the store by `load`, never memory, and keeps nothing: for whoever
+    /// answers for the store to others, who keep what they are told. An answer
+    /// only if this node may speak for the store.
+    ///
+    /// # Errors
+    /// As [`Tier::get`].
+    pub async fn get_through<F>(&self, key: &Key, load: F) -> Result<Option<V>, E>
+    where
+        F: Future<Output = Result<Option<V>, E>> + Send + 'static,
+    {
+        let reading = self.shared.coherence.begin(key);
+        let (outcome, source) = self.load_under(None, reading, key, false, load).await;
+        answer(outcome, source).map(|answer| answer.value)
     }
 
     /// Reads `key`, which this node owns, for another node: as [`Tier::get`],

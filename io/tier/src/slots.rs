@@ -17,10 +17,17 @@ pub(crate) const SLOTS: usize = 65_536;
 /// What a write is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One group.
-    Group(Vec<u8>),
+    /// Some groups.
+    Groups(Vec<Vec<u8>>),
     /// Everything.
     All,
+}
+
+impl Scope {
+    /// One group.
+    pub fn group(group: impl Into<Vec<u8>>) -> Self {
+        Self::Groups(vec![group.into()])
+    }
 }
 
 /// The only epoch of a node that is alone.
@@ -86,18 +93,19 @@ impl Slots {
 
     /// Blocks what a write is about, until as many releases.
     pub(crate) fn block(&self, scope: &Scope) {
-        self.in_scope(scope).iter().for_each(Slot::block);
+        self.in_scope(scope).for_each(Slot::block);
     }
 
     /// Ends a block.
     pub(crate) fn release(&self, scope: &Scope) {
-        self.in_scope(scope).iter().for_each(Slot::release);
+        self.in_scope(scope).for_each(Slot::release);
     }
 
-    fn in_scope(&self, scope: &Scope) -> &[Slot] {
-        match scope {
-            Scope::Group(group) => std::slice::from_ref(self.of(group)),
-            Scope::All => &self.slots,
-        }
+    fn in_scope<'s>(&'s self, scope: &'s Scope) -> impl Iterator<Item = &'s Slot> {
+        let (groups, all): (&[Vec<u8>], &[Slot]) = match scope {
+            Scope::Groups(groups) => (groups, &[]),
+            Scope::All => (&[], &self.slots),
+        };
+        groups.iter().map(|group| self.of(group)).chain(all)
     }
 }

@@ -87,7 +87,7 @@ async fn what_was_changed_past_the_tier_is_found() {
     );
     assert_eq!(tier.audit(3, async |_| Some(7), u64::eq).await, Some(true));
     let writes = async |_| {
-        write(&tier, Scope::Group(key().group().to_vec())).await;
+        write(&tier, Scope::group(key().group())).await;
         tier.get(&key(), || loaded(8)).await.expect("loads");
         Some(8)
     };
@@ -159,7 +159,7 @@ async fn a_write_of_a_group_in_the_same_slot_leaves_a_group_in_memory() {
         .map(u32::to_be_bytes)
         .find(|group| slot_of(group) == slot_of(key().group()))
         .expect("slots are few");
-    write(&tier, Scope::Group(neighbour.to_vec())).await;
+    write(&tier, Scope::group(neighbour)).await;
     let answer = tier.get(&key(), || async { panic!("loads again") }).await.expect("hits");
     assert_eq!((answer.value, answer.source), (Some(7), Source::Memory));
     assert_eq!(tier.peek(&key()), Some(7));
@@ -186,7 +186,7 @@ async fn a_load_that_began_before_a_write_is_neither_kept_nor_shared_after_it() 
             }
         });
         has_begun.await.expect("begins");
-        write(&tier, Scope::Group(b"k".to_vec())).await;
+        write(&tier, Scope::group(b"k")).await;
         // Arrives after the acknowledgement, while the old load still runs.
         let after = tokio::spawn({
             let (tier, key) = (tier.clone(), key.clone());
@@ -215,7 +215,7 @@ async fn while_a_write_is_under_way_reads_go_to_the_store_and_nothing_is_kept() 
                 let _ = committed.await;
                 known(())
             });
-            tier.write(Scope::Group(b"k".to_vec()), change).await.expect("is alone");
+            tier.write(Scope::group(b"k"), change).await.expect("is alone");
         }
     });
     has_begun.await.expect("begins");
@@ -236,7 +236,7 @@ async fn while_nobody_knows_whether_a_change_happened_nothing_is_kept() {
         let _ = decided.await;
     });
     let change = once(async move { Written { result: "gone away", end: End::Unknown(settled) } });
-    let told = tier.write(Scope::Group(b"k".to_vec()), change).await.expect("is alone");
+    let told = tier.write(Scope::group(b"k"), change).await.expect("is alone");
     assert_eq!(told, "gone away", "the caller doesn't wait for the decision");
     // The store shows the old value still, and then the new one.
     assert_eq!(tier.get(&key(), || loaded(1)).await.expect("reads").value, Some(1));
@@ -265,7 +265,7 @@ async fn a_write_goes_on_when_its_caller_goes_away() {
                 done.store(true, SeqCst);
                 known(())
             });
-            tier.write(Scope::Group(b"k".to_vec()), change).await.expect("is alone");
+            tier.write(Scope::group(b"k"), change).await.expect("is alone");
         }
     });
     has_begun.await.expect("begins");
@@ -312,7 +312,7 @@ async fn a_write_makes_all_parts_of_its_group_out_of_date() {
         tier.get(&Key::new(b"k", part), || loaded(1)).await.expect("reads");
     }
     tier.get(&Key::new(b"other", b"webp"), || loaded(1)).await.expect("reads");
-    write(&tier, Scope::Group(b"k".to_vec())).await;
+    write(&tier, Scope::group(b"k")).await;
     for part in parts {
         assert_eq!(tier.peek(&Key::new(b"k", part)), None);
         let answer = tier.get(&Key::new(b"k", part), || loaded(2)).await.expect("reads");
@@ -394,7 +394,7 @@ async fn no_read_is_older_than_an_acknowledged_write() {
                         known(())
                     });
                     let scope =
-                        if version % 100 == 0 { Scope::All } else { Scope::Group(group(n)) };
+                        if version % 100 == 0 { Scope::All } else { Scope::group(group(n)) };
                     tier.write(scope, change).await.expect("is alone");
                     acknowledged[n].store(version, SeqCst);
                 }

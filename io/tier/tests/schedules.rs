@@ -298,7 +298,7 @@ impl Alone {
     }
 
     fn written(&self) {
-        let scope = slots::Scope::Group(GROUP.to_vec());
+        let scope = slots::Scope::group(GROUP);
         for version in 1..=2 {
             self.slots.block(&scope);
             self.store.commit(version);
@@ -309,7 +309,7 @@ impl Alone {
 
     /// Nothing is blocked while it commits.
     fn dropped_and_then_committed(&self) {
-        let scope = slots::Scope::Group(GROUP.to_vec());
+        let scope = slots::Scope::group(GROUP);
         self.slots.block(&scope);
         self.slots.release(&scope);
         self.store.commit(1);

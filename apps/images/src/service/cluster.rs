@@ -34,27 +34,11 @@ pub(super) async fn join(
         database,
         is_replicated: config.is_replicated,
         keeps_entries: config.keeps_entries,
-        name: name(data)?,
+        name: larder_tier::node_name(data).map_err(|error| Error::Damaged(error.to_string()))?,
         address: config.address.to_string(),
         secret: config.secret.clone(),
     };
     Ok(Cluster::join(membership).await?)
-}
-
-/// This node's name, made once and kept in its data folder, whose lock keeps
-/// a second process from using it.
-fn name(data: &Path) -> Result<String> {
-    let file = data.join("node");
-    let damaged = |error: std::io::Error| Error::Damaged(format!("{}: {error}", file.display()));
-    match std::fs::read_to_string(&file) {
-        Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
-        _ => {
-            let fresh = getrandom::u64().map_err(|error| Error::Damaged(error.to_string()))?;
-            let name = format!("node-{fresh:016x}");
-            std::fs::write(&file, &name).map_err(damaged)?;
-            Ok(name)
-        }
-    }
 }
 
 impl Images {

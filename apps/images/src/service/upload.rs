@@ -82,7 +82,7 @@ impl Images {
 
         let images = self.clone();
         let now = self.shared.clock.now();
-        let scope = Scope::Group(key.as_str().into());
+        let scope = Scope::group(key.as_str());
         let new = NewImage { key, location, picture, size, precondition, now };
         let change = move |guard| images.clone().put_row(guard, new.clone());
         let ended = self.write(scope, change).await;

@@ -1,0 +1,148 @@
+//! The bookstore: a front end with a memory cache, and replicas of a catalog
+//! and of an order service behind it, over one database. Never oversold, never
+//! stale. Knows no other app.
+
+mod config;
+mod error;
+mod front;
+mod local;
+mod model;
+mod replica;
+mod service;
+mod store;
+mod web;
+
+use std::sync::Arc;
+
+use larder_blobs::DataFolder;
+use larder_clock::SystemClock;
+use larder_sql::{Database, DatabaseUrl};
+use larder_tier::Membership;
+use larder_web::{Shutdown, Site, WebConfig};
+use tokio::net::TcpListener;
+
+pub use config::{Cluster, Config, Memory, Parts};
+pub use error::Error;
+use front::Front;
+use local::Local;
+pub use replica::ServiceToken;
+use service::Shop;
+pub use store::Role;
+use store::Store;
+
+/// Connections for reading an embedded database.
+const READERS: usize = 4;
+
+/// Runs parts of a bookstore until `shutdown` is asked for; `peers` is where
+/// the other processes of its cluster reach this one. `ready` is told once
+/// requests will be answered.
+///
+/// # Errors
+/// The data folder or the database can't be used.
+pub async fn run(
+    config: Config,
+    web: WebConfig,
+    parts: Parts,
+    peers: Option<TcpListener>,
+    shutdown: Shutdown,
+    ready: impl FnOnce(),
+) -> Result<(), Error> {
+    let path = config.data.clone();
+    let folder = tokio::task::spawn_blocking(move || DataFolder::open(&path)).await;
+    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
+    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
+    let shop = open(&config, folder.path(), parts.front.is_some()).await?;
+    shop.seed().await?;
+
+    let front = parts
+        .front
+        .map(|(name, listener)| (Front::new(name, shop.clone(), &config.token), listener));
+    let left = Shutdown::default();
+    let door = shop.tier().cluster().zip(peers).map(|(cluster, listener)| {
+        let reader = front.as_ref().map_or_else(no_entries, |(front, _)| front.reader());
+        let (router, limits) = (cluster.router(reader), web.limits.clone());
+        tokio::spawn(larder_web::serve(listener, router, limits, left.clone()))
+    });
+    let local = Arc::new(Local::new(shop.clone(), config.token.clone(), web.limits.clone()));
+    for (role, name, listener) in parts.replicas {
+        local.add(role, name, listener)?;
+    }
+    match front {
+        None => {
+            ready();
+            shutdown.asked().await;
+        }
+        Some((front, listener)) => {
+            front.look().await;
+            let looking = tokio::spawn(front.clone().look_for_ever(shutdown.clone()));
+            let WebConfig { hosts, access, limits } = web;
+            let site = Arc::new(Site { hosts, access, error_page: web::error_page });
+            let routes = web::Web {
+                front,
+                local: local.clone(),
+                site: site.clone(),
+                shutdown: shutdown.clone(),
+            };
+            let router = larder_web::guard(web::router(routes), site);
+            ready();
+            larder_web::serve(listener, router, limits, shutdown.clone()).await;
+            // Its listener has ended; should it have failed, so does the rest.
+            shutdown.ask();
+            let _ = looking.await;
+        }
+    }
+    local.stop_all().await;
+    shop.close().await;
+    left.ask();
+    if let Some(door) = door {
+        let _ = door.await;
+    }
+    Ok(())
+}
+
+async fn open(
+    config: &Config,
+    folder: &std::path::Path,
+    keeps_entries: bool,
+) -> Result<Shop, Error> {
+    let url = config.database.clone();
+    let url = url.unwrap_or_else(|| DatabaseUrl::Sqlite(folder.join("bazar.db")));
+    let mut opened = larder_sql::Config { url: url.clone(), readers: READERS };
+    if let (DatabaseUrl::Server(server), true) = (&mut opened.url, config.cluster.is_some()) {
+        server.idle_in_transaction = larder_tier::IDLE_IN_TRANSACTION;
+    }
+    let database = Database::open(&opened).await?;
+    let store = Store::open(database.clone()).await?;
+    let cluster = match &config.cluster {
+        None => None,
+        Some(cluster) => {
+            let name = larder_tier::node_name(folder);
+            let membership = Membership {
+                url,
+                database,
+                is_replicated: cluster.is_replicated,
+                keeps_entries,
+                name: name.map_err(|error| Error::Damaged(error.to_string()))?,
+                address: cluster.address.to_string(),
+                secret: cluster.secret.clone(),
+            };
+            Some(larder_tier::Cluster::join(membership).await?)
+        }
+    };
+    let Memory { capacity_bytes, max_items, policy } = config.memory;
+    let memory = larder_tier::Config {
+        capacity_bytes,
+        max_items,
+        policy,
+        // One order over all books: a bound of a few is a bound of all.
+        shards: 1,
+        seed: getrandom::u64().map_err(|error| Error::Damaged(error.to_string()))?,
+        ..larder_tier::Config::default()
+    };
+    Ok(Shop::new(store, memory, cluster, Arc::new(SystemClock)))
+}
+
+/// What processes without a front end tell others of entries.
+fn no_entries() -> larder_tier::Reader {
+    Arc::new(|_| Box::pin(std::future::ready(larder_tier::Told::Nothing)))
+}

@@ -1,0 +1,302 @@
+//! Starting the bookstore: all of it in one process, or one part of it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use larder_bazar::{Config, Memory, Parts, Role, ServiceToken};
+use larder_cache::PolicyKind;
+use larder_sql::DatabaseUrl;
+use larder_tier::{SECRET_MIN_BYTES, Secret};
+use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
+use tokio::net::TcpListener;
+
+use crate::Usage;
+use crate::flags::{LogOptions, address, capacity};
+use crate::logging;
+use crate::serve::{announce, connections, end_on_signals, is_open, read_secret};
+
+/// Which part of the bookstore to start.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct BazarCommand {
+    #[command(subcommand)]
+    part: Option<Part>,
+
+    #[command(flatten)]
+    all: BazarOptions,
+}
+
+#[derive(Subcommand)]
+enum Part {
+    /// Start a front end: pages, the API, and a memory cache
+    Frontend(Box<BazarOptions>),
+    /// Start a replica of the catalog
+    Catalog(Box<BazarOptions>),
+    /// Start a replica of the order service
+    Order(Box<BazarOptions>),
+}
+
+#[derive(Args)]
+struct BazarOptions {
+    /// Where it listens; port 0 takes a free one. All in one process: where the
+    /// front end does; the replicas take the ports after it
+    #[arg(long, env = "LARDER_BAZAR_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5010", value_parser = address, help_heading = "Addresses")]
+    listen: SocketAddr,
+
+    /// A host name to answer to, besides localhost and IP addresses; may be
+    /// given several times
+    #[arg(
+        long,
+        env = "LARDER_HOST",
+        value_name = "NAME",
+        value_delimiter = ',',
+        help_heading = "Addresses"
+    )]
+    host: Vec<String>,
+
+    /// What it is called where people see it [default: what it is, and its
+    /// port]
+    #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Addresses")]
+    name: Option<String>,
+
+    /// Replicas of the catalog, all in one process
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16), help_heading = "Replicas")]
+    catalogs: u16,
+
+    /// Replicas of the order service, all in one process
+    #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16), help_heading = "Replicas")]
+    orders: u16,
+
+    /// The folder for the embedded database and this process's name
+    #[arg(
+        long,
+        env = "LARDER_DATA",
+        value_name = "DIR",
+        default_value = "data-bazar",
+        help_heading = "Storage"
+    )]
+    data: PathBuf,
+
+    /// Where the rows are: sqlite:PATH, or a server's database such as
+    /// postgres://HOST1,HOST2/NAME or mariadb://USER@HOST/NAME, which several
+    /// processes need [default: sqlite:DIR/bazar.db]
+    #[arg(
+        long,
+        env = "LARDER_BAZAR_DATABASE",
+        hide_env_values = true,
+        value_name = "URL",
+        help_heading = "Storage"
+    )]
+    database: Option<DatabaseUrl>,
+
+    /// The most that a front end keeps in memory
+    #[arg(long, env = "LARDER_BAZAR_CAPACITY", value_name = "SIZE", default_value = "16MB", value_parser = capacity, help_heading = "Cache")]
+    capacity: u64,
+
+    /// The most books and topics that a front end keeps in memory
+    #[arg(long, env = "LARDER_BAZAR_ITEMS", value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Cache")]
+    items: Option<u64>,
+
+    /// What leaves memory when room is needed: w-tinylfu, s3-fifo,
+    /// s3-fifo-size, gdsf, lru, random, fifo, clock or sieve
+    #[arg(
+        long,
+        env = "LARDER_POLICY",
+        value_name = "NAME",
+        default_value = "w-tinylfu",
+        help_heading = "Cache"
+    )]
+    policy: PolicyKind,
+
+    /// A file with the administrator's token, which changes of books and stock
+    /// then need; buying doesn't
+    #[arg(long, env = "LARDER_ADMIN_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
+    admin_token_file: Option<PathBuf>,
+
+    /// Let everybody who reaches the address change everything
+    #[arg(long, env = "LARDER_ALLOW_ANONYMOUS", help_heading = "Access")]
+    allow_anonymous: bool,
+
+    /// Make this process one of several that are one shop: where the others
+    /// reach it. They find each other through the database; port 0 takes a
+    /// free one
+    #[arg(long, env = "LARDER_NODE_ADDRESS", value_name = "ADDRESS:PORT", value_parser = address, requires = "cluster_secret_file", help_heading = "Cluster")]
+    node_address: Option<SocketAddr>,
+
+    /// A file with the secret that all processes of the shop share, 32 bytes
+    /// or more
+    #[arg(long, env = "LARDER_CLUSTER_SECRET_FILE", value_name = "FILE", help_heading = "Cluster")]
+    cluster_secret_file: Option<PathBuf>,
+
+    /// The database has standbys that take over by themselves, synchronously
+    /// replicated and never less
+    #[arg(long, env = "LARDER_DATABASE_HAS_STANDBYS", help_heading = "Cluster")]
+    database_has_standbys: bool,
+
+    #[command(flatten)]
+    log: LogOptions,
+}
+
+/// Runs the bookstore, or a part of it, until it is asked to end.
+pub(crate) async fn run(command: BazarCommand) -> anyhow::Result<()> {
+    let (options, part) = match command.part {
+        None => (command.all, None),
+        Some(Part::Frontend(options)) => (*options, Some(None)),
+        Some(Part::Catalog(options)) => (*options, Some(Some(Role::Catalog))),
+        Some(Part::Order(options)) => (*options, Some(Some(Role::Order))),
+    };
+    logging::start(&options.log)?;
+    let token = check(&options, part.is_some())?;
+    let parts = listen_for(&options, part).await?;
+    let peers = match options.node_address {
+        Some(address) => Some(listen("--node-address", address).await.map_err(Usage)?),
+        None => None,
+    };
+    let cluster = match &peers {
+        None => None,
+        Some(peers) => Some(cluster(&options, peers.local_addr()?)?),
+    };
+    let announcement = announcement(&options, &parts, token.is_some())?;
+    let (token_of_services, cluster) = match cluster {
+        Some((cluster, token)) => (token, Some(cluster)),
+        None => (ServiceToken::random(), None),
+    };
+    let config = Config {
+        data: options.data,
+        database: options.database,
+        memory: Memory {
+            capacity_bytes: options.capacity,
+            max_items: options.items,
+            policy: options.policy,
+        },
+        cluster,
+        token: token_of_services,
+    };
+    let limits = Limits { connections: connections(), ..Limits::default() };
+    let access = token.as_deref().map_or_else(Access::open, Access::with_token);
+    let web = WebConfig { hosts: options.host, access, limits };
+    let shutdown = Shutdown::default();
+    end_on_signals(shutdown.clone())?;
+    let served =
+        larder_bazar::run(config, web, parts, peers, shutdown, || announce(&announcement)).await;
+    Ok(served?)
+}
+
+/// Checks what no single flag can be checked for; returns the admin token.
+fn check(options: &BazarOptions, is_part: bool) -> Result<Option<String>, Usage> {
+    let is_server = matches!(options.database, Some(DatabaseUrl::Server(_)));
+    if is_part && (options.node_address.is_none() || !is_server) {
+        return Err(Usage(
+            "a part of the shop in a process of its own needs --node-address, \
+             --cluster-secret-file and --database postgres://… or mariadb://…, the same for all"
+                .into(),
+        ));
+    }
+    if options.node_address.is_some() && !is_server {
+        return Err(Usage(
+            "--node-address: several processes need a database server that all of them use: add \
+             --database postgres://… or mariadb://…"
+                .into(),
+        ));
+    }
+    let token = options.admin_token_file.as_deref();
+    let token =
+        token.map(|file| read_secret("--admin-token-file", file, "token", 16)).transpose()?;
+    match is_open(options.listen, token.as_deref(), options.allow_anonymous) {
+        Some(why) => Err(Usage(format!("--listen {}{why}", options.listen))),
+        None => Ok(token),
+    }
+}
+
+/// Takes the addresses: `part` is one part, a front end if it has no role; or
+/// all of them.
+async fn listen_for(options: &BazarOptions, part: Option<Option<Role>>) -> anyhow::Result<Parts> {
+    let first = listen("--listen", options.listen).await.map_err(Usage)?;
+    let port = first.local_addr()?.port();
+    let named = |default: String| options.name.clone().unwrap_or(default);
+    Ok(match part {
+        Some(None) => {
+            Parts { front: Some((named(format!("frontend-{port}")), first)), replicas: Vec::new() }
+        }
+        Some(Some(role)) => {
+            let name = named(format!("{}-{port}", role.name()));
+            Parts { front: None, replicas: vec![(role, name, first)] }
+        }
+        None => {
+            let mut replicas = Vec::new();
+            let counts = [(Role::Catalog, options.catalogs), (Role::Order, options.orders)];
+            for (role, count) in counts {
+                for number in 1..=count {
+                    let next = u16::try_from(replicas.len() + 1).unwrap_or(u16::MAX);
+                    let listener = after(options.listen, next).await?;
+                    replicas.push((role, format!("{}-{number}", role.name()), listener));
+                }
+            }
+            Parts { front: Some((named("frontend".into()), first)), replicas }
+        }
+    })
+}
+
+/// A listener on this machine, on the port so many after `first`; on a free one
+/// if that was to be free.
+async fn after(first: SocketAddr, number: u16) -> Result<TcpListener, Usage> {
+    let port = match first.port() {
+        0 => 0,
+        port => port.checked_add(number).ok_or_else(|| {
+            Usage("--listen: there are too few ports after it for the replicas".into())
+        })?,
+    };
+    let address = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), port);
+    listen("a replica", address).await.map_err(Usage)
+}
+
+/// What this process is to the others, and what the services know.
+fn cluster(
+    options: &BazarOptions,
+    address: SocketAddr,
+) -> Result<(larder_bazar::Cluster, ServiceToken), Usage> {
+    let none = Path::new("");
+    let file = options.cluster_secret_file.as_deref().unwrap_or(none);
+    let secret = read_secret("--cluster-secret-file", file, "secret", SECRET_MIN_BYTES)?;
+    let token = ServiceToken::of(secret.as_bytes());
+    let secret = Secret::new(secret.as_bytes()).expect("it is long enough");
+    let is_replicated = options.database_has_standbys;
+    Ok((larder_bazar::Cluster { address, secret, is_replicated }, token))
+}
+
+/// What a person who started it wants to know.
+fn announcement(
+    options: &BazarOptions,
+    parts: &Parts,
+    needs_token: bool,
+) -> anyhow::Result<String> {
+    let mut lines = vec![format!("larder {} bazar", env!("CARGO_PKG_VERSION"))];
+    if let Some((_, listener)) = &parts.front {
+        lines.push(format!("  bazar       http://{}", listener.local_addr()?));
+    }
+    for (_, name, listener) in &parts.replicas {
+        lines.push(format!("  {name:<11} http://{}", listener.local_addr()?));
+    }
+    lines.push(format!("  data        {}", options.data.display()));
+    if let Some(database) = &options.database {
+        lines.push(format!("  rows        {database}"));
+    }
+    let who = match needs_token {
+        true => "with the admin token",
+        false => "by anybody who reaches the address",
+    };
+    lines.push(format!("  changes     {who}"));
+    lines.push("  stop        Ctrl-C".to_owned());
+    Ok(lines.join("\n"))
+}
+
+/// A name that can stand in a header and an address.
+fn name(text: &str) -> Result<String, String> {
+    let is_one = (1..=40).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match is_one {
+        true => Ok(text.to_owned()),
+        false => Err("a name has 1 to 40 ASCII letters, digits and hyphens".into()),
+    }
+}
