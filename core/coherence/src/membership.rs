@@ -175,10 +175,16 @@ impl Node {
         out.push(Output::Publish(self.lease()));
     }
 
-    pub(crate) fn renewal_failed(&mut self, epoch: Epoch, now: Time) {
-        if self.renewal.answered(epoch, self.lease.epoch).is_some() {
-            self.renewal = Renewal::Due(now.after(self.config.renewal));
+    pub(crate) fn renewal_failed(&mut self, epoch: Epoch, now: Time, out: &mut Vec<Output>) {
+        if self.renewal.answered(epoch, self.lease.epoch).is_none() {
+            return;
         }
+        // Renewals are asked of the server that answered the last join. If a
+        // standby has taken its place, only the next join finds that.
+        if self.is_replicated() && self.is_in() && !self.lease.runs(now) {
+            return self.join(now, out);
+        }
+        self.renewal = Renewal::Due(now.after(self.config.renewal));
     }
 
     /// Blocks that came by way of the database, because their writer couldn't

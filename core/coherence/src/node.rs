@@ -163,7 +163,7 @@ impl Node {
     fn failed(&mut self, statement: &Statement, now: Time, out: &mut Vec<Output>) {
         match *statement {
             Statement::Join => self.join_failed(now),
-            Statement::Renew { epoch, .. } => self.renewal_failed(epoch, now),
+            Statement::Renew { epoch, .. } => self.renewal_failed(epoch, now, out),
             Statement::ReadRoster => self.reading_roster = false,
             Statement::Commit { write, .. } => self.lost(write, now, out),
             Statement::LookUp { write, block } => self.retry_look_up(write, block, now),

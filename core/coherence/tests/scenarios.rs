@@ -125,6 +125,20 @@ fn a_clock_that_stood_still_makes_a_node_step_aside() {
 }
 
 #[test]
+fn who_can_not_renew_joins_where_a_standby_may_have_taken_over() {
+    for (database, joins) in [(Database::Replicated, true), (Database::Single, false)] {
+        let mut story = Story::new(Config { database, ..Config::new(A) });
+        let renew = Statement::Renew { epoch: story.epoch, replicated: joins };
+        assert!(performs(&story.node.step(at_ms(500), Input::Wake), &renew));
+        let early = story.reply(1_500, Reply::Failed(renew.clone()));
+        assert!(!performs(&early, &Statement::Join), "the lease runs");
+        assert!(performs(&story.node.step(at_ms(2_000), Input::Wake), &renew));
+        let late = story.reply(2_001, Reply::Failed(renew));
+        assert_eq!(performs(&late, &Statement::Join), joins, "{database:?}");
+    }
+}
+
+#[test]
 fn a_node_that_keeps_nothing_steps_aside_for_ever() {
     let config = Config { keeps_entries: false, ..Config::new(A) };
     let mut roster = Roster::new(SERVER);

@@ -3,6 +3,7 @@
 //! what is shipped.
 
 mod faults;
+mod galera;
 mod garage;
 mod haproxy;
 mod mariadb;
@@ -14,6 +15,7 @@ mod semi_sync;
 mod stores;
 
 pub use faults::{FaultProxy, Mode};
+pub use galera::Galera;
 pub use haproxy::HaProxy;
 pub use mariadb::MariaDb;
 pub use patroni::Patroni;

@@ -1,4 +1,5 @@
-//! A real MariaDB.
+//! A real MariaDB. For root it runs as `nobody`: rsync, by which the servers of
+//! a Galera cluster copy each other, can't write what is root's.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::postgres::{as_nobody, open_to_all};
 use crate::process::{Supervised, empty_log, find_program, free_port};
 
 /// How long it may take to answer on a busy machine.
@@ -44,15 +46,17 @@ impl MariaDb {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
+        open_to_all(folder.path());
         let data = data.map_or_else(|| folder.path().join("data"), |data| data.join("mariadb"));
         let install = find_program("mariadb-install-db", &["/usr/bin"]).expect("comes with it");
-        let made = Command::new(install)
+        let made = as_nobody(&install)
             .arg("--no-defaults")
             .arg(format!("--datadir={}", data.display()))
             // Several that are made at once would meet in a shared one.
             .arg(format!("--tmpdir={}", folder.path().display()))
-            .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"])
+            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .args(SMALL)
+            .current_dir(folder.path())
             .stdout(Stdio::null())
             .output()
             .expect("runs");
@@ -61,7 +65,7 @@ impl MariaDb {
         let mut server = Self { server: None, data, port: free_port(), settings, folder };
         server.restart();
         server.execute(&format!(
-            "CREATE USER larder@'127.0.0.1' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO larder@'127.0.0.1'",
+            "CREATE USER IF NOT EXISTS larder@'127.0.0.1' IDENTIFIED BY '{}'; GRANT ALL ON *.* TO larder@'127.0.0.1'",
             Self::PASSWORD
         ));
         Some(server)
@@ -72,10 +76,10 @@ impl MariaDb {
     /// # Panics
     /// It doesn't start.
     pub fn restart(&mut self) {
-        let mut command = Command::new(server_program().expect("it is installed"));
+        let mut command = as_nobody(&server_program().expect("it is installed"));
         command
             .arg("--no-defaults")
-            .args(["--user=root", "--bind-address=127.0.0.1", "--skip-name-resolve"])
+            .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .arg(format!("--datadir={}", self.data.display()))
             .arg(format!("--tmpdir={}", self.folder.path().display()))
             .arg(format!("--socket={}", self.socket().display()))

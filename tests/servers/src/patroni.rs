@@ -163,7 +163,8 @@ impl Patroni {
         members.chain([&self.etcd]).map(Supervised::log_tail).collect()
     }
 
-    /// The number of the server that leads.
+    /// The number of the server that leads. None does while one that stood still
+    /// hasn't noticed that it was replaced.
     pub fn leader(&self) -> Option<usize> {
         let leads = |member: &Member| {
             if member.is_paused {
@@ -172,7 +173,8 @@ impl Patroni {
             let answer = ask(&self.programs, member.port, "SELECT pg_is_in_recovery()");
             answer.as_deref() == Ok("f")
         };
-        self.members.iter().position(leads)
+        let mut leaders = (0..SERVERS).filter(|&number| leads(&self.members[number]));
+        leaders.next().filter(|_| leaders.next().is_none())
     }
 
     /// Kills the leader with all of its processes, Patroni's among them.
@@ -195,8 +197,7 @@ impl Patroni {
         self.members[leader].pause(true);
     }
 
-    /// Lets those go on that stand still, and waits until there is a leader of
-    /// whose commits another one has a copy.
+    /// Lets those go on that stand still, and waits until they follow the leader.
     ///
     /// # Panics
     /// They don't in time.
@@ -204,6 +205,7 @@ impl Patroni {
         for member in self.members.iter_mut().filter(|member| member.is_paused) {
             member.pause(false);
         }
+        self.wait_for("count(*)", &(SERVERS - 1).to_string());
         self.wait_until_synchronous();
     }
 
@@ -283,7 +285,8 @@ fn configuration(
         ("/usr/lib/postgresql/15/bin", programs.display().to_string()),
         ("/var/lib/postgresql/15/larder", format!("{home}/data")),
         ("/var/lib/postgresql/pgpass", format!("{home}/pgpass")),
-        ("/var/run/postgresql", home.to_string()),
+        // One that is killed would leave its shared memory behind elsewhere.
+        ("/var/run/postgresql", format!("{home}\n    dynamic_shared_memory_type: mmap")),
         ("username: postgres", "username: larder".into()),
         ("password: change-me", format!("password: {}", Postgres::PASSWORD)),
         // Who administers it here is nobody's namesake.

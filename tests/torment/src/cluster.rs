@@ -94,7 +94,7 @@ impl<'s> Cluster<'s> {
         };
         let site = Site {
             folder: folder.path().into(),
-            database: database.url(address),
+            databases: (0..nodes).map(|node| database.url(address, node)).collect(),
             has_standbys: database.has_standbys(),
             nodes: (0..nodes).map(|node| place(node, PORT)).collect(),
             peers: (0..nodes).map(|node| place(node, PEER_PORT)).collect(),

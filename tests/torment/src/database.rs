@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use larder_servers::{MariaDb, Patroni, Postgres, SemiSync};
+use larder_servers::{Galera, MariaDb, Patroni, Postgres, SemiSync};
 use rustix::process::Signal;
 
 /// Which database.
@@ -23,12 +23,23 @@ pub enum Engine {
     /// Two MariaDB servers, one of which has a copy of all that is
     /// acknowledged and takes over when the other one is killed.
     SemiSyncMariaDb,
+    /// Three MariaDB servers in a Galera cluster, one for each node, with what
+    /// is preset: for the control group.
+    Galera,
+    /// The same, but each waits before it reads until it has done what the
+    /// others had acknowledged.
+    CausalGalera,
 }
 
 impl Engine {
     /// Whether it can listen on another address than that of loopback.
     pub(crate) fn may_be_elsewhere(self) -> bool {
-        !matches!(self, Self::Patroni | Self::SemiSyncMariaDb)
+        matches!(self, Self::Postgres | Self::ForgetfulPostgres | Self::MariaDb)
+    }
+
+    /// Whether it can be killed or stopped.
+    pub(crate) fn may_be_tormented(self) -> bool {
+        !matches!(self, Self::Galera | Self::CausalGalera)
     }
 }
 
@@ -45,6 +56,7 @@ pub(crate) enum Database {
     MariaDb(MariaDb),
     Patroni(Patroni),
     SemiSync(SemiSync),
+    Galera(Galera),
 }
 
 impl Database {
@@ -82,16 +94,26 @@ impl Database {
                 servers.make_database("torment");
                 Self::SemiSync(servers)
             }
+            Engine::Galera | Engine::CausalGalera => {
+                let waits: &[&str] = match engine {
+                    Engine::Galera => &[],
+                    _ => &["wsrep-sync-wait=1"],
+                };
+                let servers = Galera::start_with(waits)?;
+                servers.make_database("torment");
+                Self::Galera(servers)
+            }
         })
     }
 
-    /// Its URL on the address on which it listens.
-    pub(crate) fn url(&self, address: IpAddr) -> String {
+    /// Its URL for a node, on the address on which it listens.
+    pub(crate) fn url(&self, address: IpAddr, node: usize) -> String {
         let url = match self {
             Self::Postgres(server) => server.url("postgres"),
             Self::MariaDb(server) => server.url("torment"),
             Self::Patroni(servers) => servers.url("postgres"),
             Self::SemiSync(servers) => servers.url("torment"),
+            Self::Galera(servers) => servers.urls("torment").swap_remove(node),
         };
         url.replace("127.0.0.1", &address.to_string())
     }
@@ -112,6 +134,7 @@ impl Database {
             Self::Patroni(servers) => servers.execute(query),
             Self::MariaDb(server) => of_mariadb(&|sql| server.execute(sql)),
             Self::SemiSync(servers) => of_mariadb(&|sql| servers.execute(sql)),
+            Self::Galera(servers) => of_mariadb(&|sql| servers.execute(0, sql)),
         };
         rows.lines().map(Into::into).collect()
     }
@@ -127,6 +150,7 @@ impl Database {
                 servers.kill_leader();
             }
             Self::SemiSync(servers) => servers.fail_over(),
+            Self::Galera(_) => unreachable!("it may not be tormented"),
         }
     }
 
@@ -137,6 +161,7 @@ impl Database {
             Self::MariaDb(server) => server.restart(),
             Self::Patroni(servers) => servers.restart(),
             Self::SemiSync(servers) => servers.restart(),
+            Self::Galera(_) => unreachable!("it may not be tormented"),
         }
     }
 
@@ -149,6 +174,7 @@ impl Database {
             Self::SemiSync(servers) => servers.signal(signal),
             Self::Patroni(servers) if signal == Signal::STOP => servers.pause_leader(),
             Self::Patroni(servers) => servers.resume(),
+            Self::Galera(_) => unreachable!("it may not be tormented"),
         }
     }
 }

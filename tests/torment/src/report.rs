@@ -61,7 +61,7 @@ impl Summary {
             .filter(|failure| is_well(failure.node.into(), (failure.start, failure.end), faults));
         let answered = notes.operations.iter().filter(|operation| operation.end != NEVER);
         let (writes_of_all, reads_of_all): (Vec<_>, Vec<_>) = answered.partition(is_write);
-        let (slowest_write, longest_without_write) = stalls(&writes_of_all);
+        let (slowest_write, longest_without_write) = stalls(&writes_of_all, lasted);
         Self {
             system,
             seed,
@@ -137,10 +137,12 @@ fn is_write(operation: &&Operation) -> bool {
     matches!(operation.what, What::Put { .. } | What::Delete { .. })
 }
 
-/// The slowest acknowledged write, and the longest time between two.
-fn stalls(writes: &[&Operation]) -> (Duration, Duration) {
+/// The slowest acknowledged write, and the longest time without one: a torment
+/// in which they end for good must not look like a short one.
+fn stalls(writes: &[&Operation], lasted: Duration) -> (Duration, Duration) {
     let slowest = writes.iter().map(|write| write.end - write.start).max().unwrap_or(0);
     let mut ends: Vec<u64> = writes.iter().map(|write| write.end).collect();
+    ends.extend([0, lasted.as_nanos() as u64]);
     ends.sort_unstable();
     let longest = ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
     (Duration::from_nanos(slowest), Duration::from_nanos(longest))
@@ -278,6 +280,9 @@ mod tests {
             16,
             "the other one is well"
         );
-        assert_eq!(stalls(&writes), (Duration::from_secs(1), Duration::from_secs(17)));
+        for (lasted, longest) in [(30, 17), (60, 31)] {
+            let [slowest, lasted, longest] = [1, lasted, longest].map(Duration::from_secs);
+            assert_eq!(stalls(&writes, lasted), (slowest, longest));
+        }
     }
 }

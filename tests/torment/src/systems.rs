@@ -11,8 +11,8 @@ use std::process::Command;
 pub struct Site {
     /// A folder that all nodes see.
     pub folder: PathBuf,
-    /// The database's URL, as nodes reach it.
-    pub database: String,
+    /// The database's URL, as each node reaches it.
+    pub databases: Vec<String>,
     /// Whether a standby takes over by itself when the database dies.
     pub has_standbys: bool,
     /// Where each node listens for clients.
@@ -32,6 +32,9 @@ pub trait System {
     /// A query for the key and the version of each picture that is there.
     fn contents(&self) -> &'static str;
 }
+
+/// The only variable that Larder's nodes inherit.
+const LOG_LEVEL: &str = "LARDER_LOG_LEVEL";
 
 /// Larder's own cluster.
 pub struct Larder {
@@ -72,7 +75,7 @@ impl System for Larder {
         }
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("LARDER_") {
+            if name.to_string_lossy().starts_with("LARDER_") && name != LOG_LEVEL {
                 command.env_remove(name);
             }
         }
@@ -81,7 +84,7 @@ impl System for Larder {
         command.arg("--listen").arg(site.nodes[node].to_string());
         command.arg("--node-address").arg(site.peers[node].to_string());
         command.arg("--cluster-secret-file").arg(secret);
-        command.arg("--database").arg(&site.database);
+        command.arg("--database").arg(&site.databases[node]);
         if site.has_standbys {
             command.arg("--database-has-standbys");
         }
@@ -98,7 +101,7 @@ impl System for Larder {
 pub struct StaleCache {
     /// The program.
     pub program: PathBuf,
-    /// `aside` or `ttl`: see there.
+    /// `aside`, `ttl` or `none`: see there.
     pub manner: &'static str,
 }
 
@@ -109,13 +112,13 @@ impl System for StaleCache {
 
     fn node(&self, site: &Site, node: usize) -> Command {
         let mut command = Command::new(&self.program);
-        command.args([self.manner, &site.nodes[node].to_string(), &site.database]);
+        command.args([self.manner, &site.nodes[node].to_string(), &site.databases[node]]);
         let others = site.nodes.iter().enumerate().filter(|&(other, _)| other != node);
         command.args(others.map(|(_, address)| address.to_string()));
         command
     }
 
     fn contents(&self) -> &'static str {
-        "SELECT key, version FROM pictures WHERE NOT is_gone"
+        "SELECT \"key\", version FROM pictures WHERE NOT is_gone"
     }
 }

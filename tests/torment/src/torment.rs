@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::checker::{Verdict, check};
 use crate::cluster::Cluster;
 use crate::database::Engine;
-use crate::faults::{Fault, Faults, failovers};
+use crate::faults::{Fault, Faults, Victim, failovers};
 use crate::history::{DATABASE, Operation, What};
 use crate::load::{Field, KEYS, Notes, Worker, key_name};
 use crate::report::Summary;
@@ -123,7 +123,8 @@ fn suffer(cluster: &mut Cluster<'_>, field: &Field, course: &Course) -> Vec<(Fau
     let by_chance = Faults::new(course.seed, course.nodes, cluster.has_network());
     let coming: Box<dyn Iterator<Item = Fault>> = match course.engine {
         Engine::Patroni => Box::new(failovers()),
-        _ => Box::new(by_chance),
+        engine if engine.may_be_tormented() => Box::new(by_chance),
+        _ => Box::new(by_chance.filter(|fault| fault.victim != Victim::Database)),
     };
     let mut coming = coming.peekable();
     let mut going_on: VecDeque<Fault> = VecDeque::new();

@@ -8,6 +8,7 @@
 //!   `mariadb-semi-sync` for two of which one takes the other's place
 //! - `LARDER_TORMENT_SUMMARY`: a file for the figures
 //! - `LARDER_TORMENT_KEEP`: logs, faults and history stay even if all is well
+//! - `LARDER_LOG_LEVEL`: what the nodes log, `info,larder_tier=debug` for example
 //! - `LARDER_TEST_SEED`: the seed of a run that failed
 //! - `LARDER_BINARY`: another program than the one that was built with this
 

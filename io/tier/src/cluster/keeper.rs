@@ -47,7 +47,10 @@ pub(super) struct Reports {
 /// The shared database. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Keeper {
+    /// Where standbys may take over, held to the server of the last join.
     database: Database,
+    /// For joins, which find out which server that is.
+    anywhere: Database,
     node: NodeId,
     address: Arc<str>,
     /// The app's connections, where standbys may take over.
@@ -74,10 +77,16 @@ impl Keeper {
             server.timeout = server.timeout.min(TIMEOUT);
             server.idle_in_transaction = IDLE_IN_TRANSACTION;
         }
-        let database = Database::open(&larder_sql::Config { url, readers: CONNECTIONS }).await?;
+        let open = larder_sql::Config { url, readers: CONNECTIONS };
+        let database = Database::open(&open).await?;
+        let anywhere = match app {
+            Some(_) => Database::open(&open).await?,
+            None => database.clone(),
+        };
         let node = patiently(|| start(&database, name, address)).await?;
         Ok(Self {
             database,
+            anywhere,
             node,
             address: address.into(),
             app,
@@ -117,8 +126,7 @@ impl Keeper {
     async fn try_perform(&self, statement: &Statement) -> Result<Option<Reply>> {
         Ok(Some(match *statement {
             Statement::Join => {
-                self.database.hold_to(None);
-                rows::mark_server(&self.database).await?;
+                rows::mark_server(&self.anywhere).await?;
                 let (node, address) = (self.node, self.address.clone());
                 let change = move |roster: &mut Roster, server, rows: &mut dyn Connection| {
                     let epoch = roster.join(node, server);
@@ -128,12 +136,11 @@ impl Keeper {
                     )?;
                     Ok((epoch, rows.server().to_owned()))
                 };
-                let (roster, (epoch, server)) = self.change(change).await?;
+                let (roster, (epoch, server)) = self.change(&self.anywhere, change).await?;
                 // Nothing older is asked from now on, and nothing newer until
-                // the next join.
-                if let Some(app) = &self.app {
-                    app.hold_to(Some(server.clone()));
-                    self.database.hold_to(Some(server));
+                // the next join has been answered.
+                for held in self.app.iter().chain(self.app.as_ref().map(|_| &self.database)) {
+                    held.hold_to(Some(server.clone()));
                 }
                 Reply::Joined { epoch, roster }
             }
@@ -163,7 +170,7 @@ impl Keeper {
                     roster.begin_eviction(node, epoch);
                     Ok(())
                 };
-                let (roster, ()) = self.change(begin).await?;
+                let (roster, ()) = self.change(&self.database, begin).await?;
                 tracing::warn!(node = node.0, "a node is silent and is being evicted");
                 Reply::EvictionBegun { node, epoch, roster }
             }
@@ -184,13 +191,14 @@ impl Keeper {
             roster.finish_eviction(node, epoch);
             Ok(())
         };
-        self.change(leave).await.map(drop)
+        self.change(&self.database, leave).await.map(drop)
     }
 
     /// Changes the roster in one transaction that locks it, and saves what has
     /// changed.
     async fn change<T: Send + 'static>(
         &self,
+        database: &Database,
         change: impl Fn(&mut Roster, Instance, &mut dyn Connection) -> Result<T> + Send + 'static,
     ) -> Result<(Roster, T)> {
         let work = move |rows: &mut dyn Connection| {
@@ -201,7 +209,7 @@ impl Keeper {
             rows::save(rows, &before, &directory.roster)?;
             Ok((directory, result))
         };
-        let (directory, result) = self.database.write(work).await?;
+        let (directory, result) = database.write(work).await?;
         Ok((self.note(directory), result))
     }
 
@@ -217,7 +225,7 @@ impl Keeper {
             change(roster);
             Ok(())
         };
-        let (roster, ()) = self.change(change).await?;
+        let (roster, ()) = self.change(&self.database, change).await?;
         Ok(Reply::Roster { roster, answered: Vec::new() })
     }
 
@@ -368,6 +376,7 @@ impl Keeper {
     }
 
     pub(super) async fn close(&self) {
+        self.anywhere.close().await;
         self.database.close().await;
     }
 }

@@ -139,7 +139,11 @@ impl Cluster {
         let server = &self.servers[at];
         let older = server.instance() < self.hosts[from].instance
             && !self.plan.breaks(Habit::NoOlderServer);
-        if self.now < server.down_until || older {
+        // The tier holds all but joins to the server that answered the last
+        // one. Safety doesn't hang on that, so here only renewals are.
+        let newer = server.instance() > self.hosts[from].instance
+            && matches!(statement, Statement::Renew { replicated: true, .. });
+        if self.now < server.down_until || older || newer {
             return Some(Reply::Failed(statement.clone()));
         }
         // A change that is not a commit meets the failover less often, as it

@@ -1,13 +1,16 @@
 //! The control group: a picture store as it is usually built, several nodes
-//! with a cache each over one PostgreSQL, which returns old pictures. The
-//! torment must find that. Behind the HTTP interface of Larder as far as the
-//! torment uses it; no part of what is shipped, and no example to follow.
+//! with a cache each over one PostgreSQL, or without a cache over a server each
+//! of a Galera cluster. It returns old pictures, and the torment must find
+//! that. Behind the HTTP interface of Larder as far as the torment uses it; no
+//! part of what is shipped, and no example to follow.
 //!
-//!     stale-cache aside|ttl LISTEN DATABASE [PEER...]
+//!     stale-cache aside|ttl|none LISTEN DATABASE [PEER...]
 //!
 //! `aside`: a write commits, then drops the key here and tells the peers to do
 //! so by a message that nobody acknowledges. `ttl`: what was read may be
-//! returned for a second.
+//! returned for a second. `none`: each read asks the database.
+
+mod database;
 
 use std::collections::HashMap;
 use std::env;
@@ -20,8 +23,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use database::Database;
 use http::{HeaderMap, StatusCode, header};
-use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::net::{TcpListener, UdpSocket};
 
 /// How long a picture may be returned in the manner `ttl`.
@@ -29,19 +32,6 @@ const TTL: Duration = Duration::from_secs(1);
 
 /// What the database may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A deleted key keeps its version, so that the next picture gets a higher one.
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS pictures (key text PRIMARY KEY,
-    version bigint NOT NULL, is_gone boolean NOT NULL, was_gone boolean NOT NULL, body bytea)";
-
-const GET: &str = "SELECT version, body FROM pictures WHERE key = $1 AND NOT is_gone";
-
-const PUT: &str = "INSERT INTO pictures VALUES ($1, 1, false, true, $2)
-    ON CONFLICT (key) DO UPDATE SET version = pictures.version + 1, is_gone = false,
-    was_gone = pictures.is_gone, body = excluded.body RETURNING version, was_gone";
-
-const DELETE: &str = "UPDATE pictures SET is_gone = true, body = NULL
-    WHERE key = $1 AND NOT is_gone AND version = $2";
 
 #[derive(Clone)]
 struct Picture {
@@ -51,10 +41,11 @@ struct Picture {
 }
 
 struct Store {
-    database: PgPool,
+    database: Database,
     cache: Mutex<HashMap<String, Picture>>,
     messages: UdpSocket,
     peers: Vec<SocketAddr>,
+    /// How long what was read may be returned; `None` until it is dropped.
     ttl: Option<Duration>,
 }
 
@@ -99,18 +90,22 @@ impl Store {
         if let Some(picture) = cached.filter(is_fresh) {
             return Ok(Some((picture, "hit")));
         }
-        let query = sqlx::query_as(GET).bind(&key).fetch_optional(&self.database);
-        let Some((version, body)) = in_time(query).await? else { return Ok(None) };
+        let found = in_time(self.database.clone().get(key.clone())).await?;
+        let Some((version, body)) = found else { return Ok(None) };
         let picture = Picture { version, body, read_at: Instant::now() };
         self.cache.lock().expect("nobody panics with it").insert(key, picture.clone());
         Ok(Some((picture, "miss")))
     }
 }
 
-/// A query that answers, or doesn't in time.
-async fn in_time<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Unavailable> {
-    let answer = tokio::time::timeout(PATIENCE, query).await;
-    answer.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
+/// A query that answers, or doesn't in time. It goes on to its end even if nobody
+/// waits for it: one that is given up may leave its connection in a transaction,
+/// in which whoever gets it next sees the past, and that would be our own fault.
+async fn in_time<T: Send + 'static>(
+    query: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+) -> Result<T, Unavailable> {
+    let answer = tokio::time::timeout(PATIENCE, tokio::spawn(query)).await;
+    answer.map_err(|_| Unavailable)?.map_err(|_| Unavailable)?.map_err(|_| Unavailable)
 }
 
 fn etag(version: i64) -> [(header::HeaderName, String); 1] {
@@ -138,8 +133,7 @@ async fn put_picture(
     Path(key): Path<String>,
     body: Bytes,
 ) -> Result<Response, Unavailable> {
-    let query = sqlx::query_as(PUT).bind(&key).bind(body.to_vec()).fetch_one(&store.database);
-    let (version, was_gone): (i64, bool) = in_time(query).await?;
+    let (version, was_gone) = in_time(store.database.clone().put(key.clone(), body.into())).await?;
     store.invalidate(&key).await;
     let replaced = if was_gone { "null".into() } else { (version - 1).to_string() };
     let description = format!("{{\"version\": {version}, \"replaced_version\": {replaced}}}");
@@ -155,8 +149,7 @@ async fn delete_picture(
     let Ok(version) = tag.trim_matches('"').trim_start_matches("v-").parse::<i64>() else {
         return Ok(StatusCode::BAD_REQUEST);
     };
-    let query = sqlx::query(DELETE).bind(&key).bind(version).execute(&store.database);
-    if in_time(query).await?.rows_affected() == 0 {
+    if !in_time(store.database.clone().delete(key.clone(), version)).await? {
         return Ok(StatusCode::PRECONDITION_FAILED);
     }
     store.invalidate(&key).await;
@@ -164,7 +157,7 @@ async fn delete_picture(
 }
 
 async fn is_ready(State(store): State<Arc<Store>>) -> Result<StatusCode, Unavailable> {
-    in_time(sqlx::query(SCHEMA).execute(&store.database)).await?;
+    in_time(store.database.clone().make()).await?;
     Ok(StatusCode::OK)
 }
 
@@ -172,15 +165,19 @@ async fn is_ready(State(store): State<Arc<Store>>) -> Result<StatusCode, Unavail
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = env::args().skip(1).collect();
     let [manner, listen, database, peers @ ..] = &words[..] else {
-        return Err("stale-cache aside|ttl LISTEN DATABASE [PEER...]".into());
+        return Err("stale-cache aside|ttl|none LISTEN DATABASE [PEER...]".into());
     };
     let listen: SocketAddr = listen.parse()?;
     let store = Arc::new(Store {
-        database: PgPoolOptions::new().acquire_timeout(PATIENCE).connect_lazy(database)?,
+        database: Database::open(database, PATIENCE)?,
         cache: Mutex::default(),
         messages: UdpSocket::bind(listen).await?,
         peers: peers.iter().map(|peer| peer.parse()).collect::<Result<_, _>>()?,
-        ttl: (manner == "ttl").then_some(TTL),
+        ttl: match manner.as_str() {
+            "aside" => None,
+            "ttl" => Some(TTL),
+            _ => Some(Duration::ZERO),
+        },
     });
     let listener = store.clone();
     tokio::spawn(async move { listener.hear().await });
