@@ -65,7 +65,7 @@ pub async fn run(
     });
     let local = Arc::new(Local::new(shop.clone(), config.token.clone(), web.limits.clone()));
     for (role, name, listener) in parts.replicas {
-        local.add(role, name, listener)?;
+        local.add(role, name, listener).await?;
     }
     match front {
         None => {

@@ -39,9 +39,11 @@ impl Local {
         Self { shop, token, limits, replicas: Mutex::default() }
     }
 
-    /// Starts a new one.
-    pub(crate) fn add(&self, role: Role, name: String, listener: TcpListener) -> Result<()> {
+    /// Starts a new one, which front ends find when this returns.
+    pub(crate) async fn add(&self, role: Role, name: String, listener: TcpListener) -> Result<()> {
         let address = listener.local_addr().map_err(|error| Error::Damaged(error.to_string()))?;
+        let registered = Registered { role, name: name.clone(), address: address.to_string() };
+        self.shop.register(registered).await?;
         let running = Some(self.serve(role, &name, address, listener));
         self.replicas.lock().push(Replica { role, name, address, running });
         Ok(())

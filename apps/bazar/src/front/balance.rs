@@ -32,8 +32,9 @@ use crate::store::{Registered, Role};
 /// What a replica that was never asked is taken to need.
 const FIRST_LATENCY: Duration = Duration::from_millis(5);
 
-/// How fast a slow answer is forgotten.
-const DECAY: Duration = Duration::from_secs(10);
+/// How fast a slow answer is forgotten: one that waited for a dead member of
+/// the cluster must not keep its replica idle for long.
+const DECAY: Duration = Duration::from_secs(1);
 
 /// How long one attempt may take: a write waits for silent members of the
 /// cluster for some four seconds.

@@ -65,9 +65,10 @@ impl Front {
                 Ok(movements) => {
                     for movement in &movements {
                         let stock = Stock { id: movement.book, quantity: movement.stock };
-                        if told.insert(stock.id, stock.quantity) != Some(stock.quantity)
-                            && latest.is_some()
-                        {
+                        let before = told.insert(stock.id, stock.quantity);
+                        // What was there before anybody listened is no news.
+                        let is_news = latest.is_some_and(|latest| movement.number > latest);
+                        if before != Some(stock.quantity) && (is_news || before.is_some()) {
                             // They may have gone meanwhile.
                             let _ = events.sender.send(stock);
                         }

@@ -126,6 +126,21 @@ impl Process {
         status.expect("the loop ended with it")
     }
 
+    /// Waits until it is ready; returns what it printed.
+    pub(crate) fn announcement(&mut self) -> String {
+        let (mut announcement, since) = (String::new(), Instant::now());
+        while !announcement.contains("\n  stop ") {
+            let left = PATIENCE.saturating_sub(since.elapsed());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                self.kill();
+                panic!("it doesn't get ready; it printed:\n{announcement}\n{}", self.log());
+            };
+            announcement.push_str(&line);
+            announcement.push('\n');
+        }
+        announcement
+    }
+
     /// Kills it as `kill -9` does and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
@@ -137,6 +152,14 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The address behind a label of an announcement.
+pub(crate) fn address_in(announcement: &str, label: &str) -> SocketAddr {
+    let line = announcement.lines().find(|line| line.trim().starts_with(label));
+    let url = line.and_then(|line| line.split_whitespace().nth(1));
+    let address = url.and_then(|url| url.strip_prefix("http://")?.parse().ok());
+    address.unwrap_or_else(|| panic!("no address of {label} in:\n{announcement}"))
 }
 
 /// A `larder serve` that answers.
@@ -176,22 +199,8 @@ impl Server {
 
     /// Waits until a started process is ready.
     pub(crate) fn ready(mut process: Process, folder: &Path) -> Self {
-        let (mut announcement, since) = (String::new(), Instant::now());
-        while !announcement.contains("\n  stop ") {
-            let left = PATIENCE.saturating_sub(since.elapsed());
-            let Ok(line) = process.lines.recv_timeout(left) else {
-                process.kill();
-                panic!("it doesn't get ready; it printed:\n{announcement}\n{}", process.log());
-            };
-            announcement.push_str(&line);
-            announcement.push('\n');
-        }
-        let address = |label: &str| {
-            let line = announcement.lines().find(|line| line.trim().starts_with(label));
-            let url = line.and_then(|line| line.split_whitespace().nth(1));
-            let address = url.and_then(|url| url.strip_prefix("http://")?.parse().ok());
-            address.unwrap_or_else(|| panic!("no address of {label} in:\n{announcement}"))
-        };
+        let announcement = process.announcement();
+        let address = |label: &str| address_in(&announcement, label);
         let (images, cache) = (address("images"), address("mem-cache"));
         let has_files = !announcement.contains("\n  blobs ");
         Self { process, images, cache, announcement, folder: folder.into(), has_files }
