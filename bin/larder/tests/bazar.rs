@@ -64,6 +64,7 @@ fn plain(more: &[&str]) -> Plain {
 struct Site {
     folder: tempfile::TempDir,
     database: String,
+    has_standbys: bool,
 }
 
 /// One for each engine that is there.
@@ -72,16 +73,17 @@ fn sites() -> Vec<Site> {
     let name = || format!("shop{}", NUMBER.fetch_add(1, SeqCst));
     let postgres = larder_servers::postgres().map(|server| server.make_database(&name()));
     let maria = larder_servers::mariadb().map(|server| server.make_database(&name()));
-    let site = |database| {
-        let folder = folder();
-        std::fs::write(folder.path().join("secret"), "0123456789abcdef".repeat(4))
-            .expect("written");
-        Site { folder, database }
-    };
-    postgres.into_iter().chain(maria).map(site).collect()
+    postgres.into_iter().chain(maria).map(|database| Site::new(database, false)).collect()
 }
 
 impl Site {
+    fn new(database: String, has_standbys: bool) -> Self {
+        let folder = folder();
+        let secret = "0123456789abcdef".repeat(4);
+        std::fs::write(folder.path().join("secret"), secret).expect("written");
+        Self { folder, database, has_standbys }
+    }
+
     fn place(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -92,7 +94,8 @@ impl Site {
         let place = [part, "--name", name, "--listen", "127.0.0.1:0", "--data", &data];
         let cluster = ["--database", &self.database, "--node-address", "127.0.0.1:0"];
         let secret = ["--cluster-secret-file", &secret];
-        let arguments = [&place[..], &cluster, &secret, more].concat();
+        let standbys: &[&str] = if self.has_standbys { &["--database-has-standbys"] } else { &[] };
+        let arguments = [&place[..], &cluster, &secret, standbys, more].concat();
         let label = if part == "frontend" { "bazar" } else { name };
         Part::start(label, arguments.into_iter().map(str::to_owned).collect())
     }
@@ -379,6 +382,63 @@ fn replicas_may_die_in_the_middle_of_two_thousand_purchases() {
             buy_surely(front.address, 1, &key);
             front.client().get("/books?size=1");
             served(front).iter().zip(&before).all(|(now, before)| now > before)
+        });
+    }
+}
+
+/// Buys while the database's primary is killed: nothing that was acknowledged
+/// is lost, nothing is bought twice, and buying goes on.
+fn outlive_the_primary(site: &Site, kill: impl FnOnce()) {
+    const PURCHASES: u32 = 400;
+    let (fronts, _replicas) = site.shop(2, &[]);
+    let (book, next) = (add(&fronts[0], "Bestseller", PURCHASES), AtomicU32::new(0));
+    let addresses = [fronts[0].address, fronts[1].address];
+    let done = AtomicU32::new(0);
+    let buyer = || {
+        let mut numbers = Vec::new();
+        loop {
+            let purchase = next.fetch_add(1, SeqCst);
+            if purchase >= PURCHASES {
+                return numbers;
+            }
+            let address = addresses[purchase as usize % 2];
+            let answer = buy_surely(address, book, &format!("purchase-{purchase}"));
+            assert_eq!(answer.status, 201, "{}", answer.text());
+            numbers.push(answer.json()["number"].as_u64().expect("a number"));
+            done.fetch_add(1, SeqCst);
+        }
+    };
+    let mut numbers: Vec<u64> = std::thread::scope(|threads| {
+        let buyers: Vec<_> = (0..4).map(|_| threads.spawn(buyer)).collect();
+        wait_until("they buy", PATIENCE, || done.load(SeqCst) > PURCHASES / 4);
+        kill();
+        buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer ends")).collect()
+    });
+    let log: Vec<u64> = orders(&fronts[1]).iter().filter_map(|o| o["number"].as_u64()).collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!((numbers.len(), &numbers), (PURCHASES as usize, &log));
+    assert!(fronts.iter().all(|front| stock(front, book) == 0));
+}
+
+/// Takes two minutes, and so only runs with `LARDER_TEST_LONG`.
+#[test]
+fn the_shop_goes_on_when_the_databases_primary_dies() {
+    if std::env::var_os("LARDER_TEST_LONG").is_none() {
+        return;
+    }
+    if let Some(mut servers) = larder_servers::Patroni::start() {
+        let site = Site::new(servers.url("postgres"), true);
+        outlive_the_primary(&site, || {
+            servers.wait_until_synchronous();
+            servers.kill_leader();
+        });
+    }
+    if let Some(mut servers) = larder_servers::SemiSync::start() {
+        let site = Site::new(servers.make_database("shop"), true);
+        outlive_the_primary(&site, || {
+            servers.fail_over();
+            // It has to have a copy somewhere before it acknowledges anything.
+            servers.restart();
         });
     }
 }
