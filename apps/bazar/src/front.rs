@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use larder_tier::{Key, Reader, Source};
+use larder_tier::{Key, Reader, Source, Unserved};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub(crate) use balance::ReplicaStatus;
@@ -275,8 +275,22 @@ impl Front {
     }
 }
 
+impl Shared {
+    /// What the catalog says, if it goes by the same database server as this
+    /// front end: during a failover a replica may already see changes on the
+    /// new one that others don't see yet on the old one.
+    async fn look_up(&self, target: String) -> Result<Told> {
+        let instance = self.shop.instance();
+        let told = self.catalogs.ask(&Ask::get(target)).await?;
+        match told.instance() == instance {
+            true => Ok(told),
+            false => Err(Unserved::Out.into()),
+        }
+    }
+}
+
 async fn load_book(shared: Arc<Shared>, id: BookId) -> Result<Option<Entry>> {
-    match shared.catalogs.ask(&Ask::get(format!("/books/{id}"))).await {
+    match shared.look_up(format!("/books/{id}")).await {
         Ok(told) => Ok(Some(Entry { value: Value::of(told.read::<Book>()?), by: told.by() })),
         Err(Error::Told(problem)) if problem.status == StatusCode::NOT_FOUND => Ok(None),
         Err(error) => Err(error),
@@ -285,7 +299,7 @@ async fn load_book(shared: Arc<Shared>, id: BookId) -> Result<Option<Entry>> {
 
 async fn load_topic(shared: Arc<Shared>, topic: String) -> Result<Option<Entry>> {
     let target = format!("/topics/{}", utf8_percent_encode(&topic, NON_ALPHANUMERIC));
-    let told = shared.catalogs.ask(&Ask::get(target)).await?;
+    let told = shared.look_up(target).await?;
     Ok(Some(Entry { value: told.read::<Vec<Title>>()?.into(), by: told.by() }))
 }
 

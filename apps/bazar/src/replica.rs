@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use larder_web::{Access, Problem, Site};
@@ -22,6 +21,9 @@ use crate::store::Role;
 
 /// Who answered: front ends and replicas add their names.
 pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+
+/// Which database server a replica goes by: see [`Shop::instance`].
+pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-larder-instance");
 
 /// What makes repetitions of a purchase one purchase.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -96,14 +98,24 @@ pub(crate) fn router(shop: Shop, role: Role, name: &str, token: ServiceToken) ->
         }
     });
     let name = HeaderValue::from_str(name).expect("names are of letters and digits");
+    let of_instance = shop.clone();
+    let say_who = move |request: axum::extract::Request, next: axum::middleware::Next| {
+        // Before it is read by.
+        let (instance, name) = (of_instance.instance(), name.clone());
+        async move {
+            let mut response = next.run(request).await;
+            response.headers_mut().insert(SERVED_BY, name);
+            if let Some(instance) = instance {
+                response.headers_mut().insert(INSTANCE, HeaderValue::from(instance));
+            }
+            response
+        }
+    };
     let router = routes
         .route("/healthz", get(async || StatusCode::OK))
         .route("/readyz", ready)
         .with_state(Replica { shop, token })
-        .layer(axum::middleware::map_response(move |mut response: Response| {
-            response.headers_mut().insert(SERVED_BY, name.clone());
-            std::future::ready(response)
-        }));
+        .layer(axum::middleware::from_fn(say_who));
     let words = |problem: &Problem, id: &str| format!("{} ({id})", problem.detail);
     let site = Site { hosts: Vec::new(), access: Access::open(), error_page: words };
     larder_web::guard(router, Arc::new(site))

@@ -229,6 +229,11 @@ impl Shop {
         self.shared.tier.write(scope, change).await?
     }
 
+    /// Which server's rows are read; nothing for a process that is alone.
+    pub fn instance(&self) -> Option<u64> {
+        self.shared.tier.cluster().map(|cluster| cluster.instance())
+    }
+
     /// Whether the rows can be reached and this process is in its cluster.
     pub async fn is_ready(&self) -> bool {
         let is_in = self.shared.tier.cluster().is_none_or(|cluster| cluster.is_in());

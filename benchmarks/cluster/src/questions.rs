@@ -1,5 +1,6 @@
 //! The questions, each one file and one line here.
 
+mod bazar;
 mod forwards;
 mod growth;
 mod hits;
@@ -26,5 +27,6 @@ pub(crate) const QUESTIONS: &[Question] = &[
     Question { name: "kills", title: "Writes after a node was killed", ask: kills::ask },
     Question { name: "pool", title: "Hit ratio of a pool that grows", ask: pool::ask },
     Question { name: "forwards", title: "A hit, a peer's answer and a miss", ask: forwards::ask },
+    Question { name: "bazar", title: "The bookstore", ask: bazar::ask },
     Question { name: "growth", title: "Many nodes, simulated", ask: growth::ask },
 ];

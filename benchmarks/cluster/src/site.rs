@@ -46,7 +46,7 @@ impl Site {
 
     /// A process that is the only one here.
     pub(crate) fn alone(&self, more: &[&str]) -> Result<Node> {
-        Node::start(&self.folder.path().join("alone"), &self.command("alone", more)?)
+        Node::start(&self.folder.path().join("alone"), &self.command("alone", more)?, "images")
     }
 
     /// A member of the cluster; `name` is its own for ever.
@@ -56,7 +56,7 @@ impl Site {
         for argument in ["--node-address", "127.0.0.1:0", "--cluster-secret-file", &secret] {
             arguments.push(argument.to_owned());
         }
-        Node::start(&self.folder.path().join(name), &arguments)
+        Node::start(&self.folder.path().join(name), &arguments, "images")
     }
 
     /// So many members, which know of each other.
@@ -78,6 +78,55 @@ impl Site {
         let arguments = ["images", "--listen", "127.0.0.1:0", "--min-free", "0", "--data", &data];
         let stores = ["--database", &self.database, "--blobs", &shared];
         Ok(arguments.iter().chain(&stores).chain(more).map(ToString::to_string).collect())
+    }
+}
+
+/// A database and a folder for the processes of a bookstore.
+pub(crate) struct Shop {
+    folder: TempDir,
+    database: String,
+}
+
+impl Shop {
+    /// An empty one.
+    pub(crate) fn new(server: &Postgres, name: &str) -> Result<Self> {
+        let Site { folder, database } = Site::new(server, name)?;
+        Ok(Self { folder, database })
+    }
+
+    /// Its database's URL.
+    pub(crate) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// All of it in one process.
+    pub(crate) fn alone(&self) -> Result<Node> {
+        self.start("alone", "bazar", &[])
+    }
+
+    /// A process of its own.
+    pub(crate) fn part(&self, part: &str, name: &str, more: &[&str]) -> Result<Node> {
+        let secret = self.folder.path().join("secret").display().to_string();
+        let label = if part == "frontend" { "bazar" } else { name };
+        let cluster = ["--node-address", "127.0.0.1:0", "--cluster-secret-file", &secret];
+        let arguments = [&[part, "--name", name], &cluster[..], more].concat();
+        self.start(name, label, &arguments)
+    }
+
+    /// One process for each of these parts.
+    pub(crate) fn parts(&self, parts: &[&str]) -> Result<Vec<Node>> {
+        let numbered = parts.iter().enumerate();
+        numbered.map(|(n, part)| self.part(part, &format!("{part}-{n}"), &[])).collect()
+    }
+
+    fn start(&self, name: &str, label: &str, more: &[&str]) -> Result<Node> {
+        let data = self.folder.path().join(name);
+        fs::create_dir_all(&data)?;
+        let folder = data.display().to_string();
+        let place = ["--listen", "127.0.0.1:0", "--data", &folder, "--database", &self.database];
+        let arguments = [&["bazar"], more, &place].concat();
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        Node::start(&data, &arguments, label)
     }
 }
 
@@ -110,7 +159,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    fn start(data: &std::path::Path, arguments: &[String]) -> Result<Self> {
+    /// `label` stands before its address in what it prints.
+    fn start(data: &std::path::Path, arguments: &[String], label: &str) -> Result<Self> {
         let program = std::env::var_os(BINARY).with_context(|| format!("{BINARY} isn't set"))?;
         let log: PathBuf = data.with_extension("log");
         let mut child = Command::new(fs::canonicalize(program)?)
@@ -129,7 +179,7 @@ impl Node {
         }
         let address = announcement
             .lines()
-            .find_map(|line| line.trim().strip_prefix("images")?.split_whitespace().next())
+            .find_map(|line| line.trim().strip_prefix(label)?.split_whitespace().next())
             .and_then(|url| url.strip_prefix("http://")?.parse().ok())
             .with_context(|| format!("no address in {announcement}"))?;
         let node = Self { child, address, _out: out };

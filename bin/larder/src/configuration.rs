@@ -120,7 +120,7 @@ mod tests {
         let text = "listen = \"x\"\n[bazar]\nlisten = \"y\"\nitems = 6\n";
         let flags = |section| to_flags(text, section, |_| false).expect("is read");
         assert_eq!(flags(None), strings(&["--listen=x"]));
-        assert_eq!(flags(Some(BAZAR)), strings(&["--listen=y", "--items=6"]));
+        assert_eq!(flags(Some(BAZAR)), strings(&["--items=6", "--listen=y"]));
         let one_is_set = |variable: &str| variable == "LARDER_BAZAR_ITEMS";
         let flags = to_flags(text, Some(BAZAR), one_is_set).expect("is read");
         assert_eq!(flags, strings(&["--listen=y"]));

@@ -109,6 +109,11 @@ impl Node {
         self.lease().serves(epoch, now)
     }
 
+    /// Which server told of the newest roster that the node has seen.
+    pub fn instance(&self) -> Instance {
+        self.roster.instance
+    }
+
     /// Whether this node is in the cluster, as far as it knows.
     pub fn is_member(&self) -> bool {
         self.is_in()

@@ -166,6 +166,12 @@ impl Cluster {
         door::router(self.clone(), read)
     }
 
+    /// Which start of which database server this node goes by. Two nodes that
+    /// go by different ones may not tell each other what they read.
+    pub fn instance(&self) -> u64 {
+        self.gate.node().instance().0
+    }
+
     /// Whether this node is in the cluster.
     pub fn is_in(&self) -> bool {
         !self.gate.is_shut() && self.gate.node().is_member()

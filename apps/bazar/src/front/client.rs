@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::balance::Ask;
 use crate::error::{Error, Result};
-use crate::replica::{SERVED_BY, ServiceToken};
+use crate::replica::{INSTANCE, SERVED_BY, ServiceToken};
 
 /// The most bytes of an answer.
 const LARGEST: usize = 16 << 20;
@@ -74,6 +74,11 @@ impl Told {
     pub(crate) fn by(&self) -> Arc<str> {
         let name = self.headers.get(SERVED_BY).and_then(|name| name.to_str().ok());
         name.unwrap_or_default().into()
+    }
+
+    /// Which database server it goes by.
+    pub(crate) fn instance(&self) -> Option<u64> {
+        self.headers.get(INSTANCE)?.to_str().ok()?.parse().ok()
     }
 
     /// What it says.
