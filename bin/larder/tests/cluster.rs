@@ -5,11 +5,13 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use larder_servers::S3Server;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::http::{Answer, Client, image_path};
@@ -23,6 +25,7 @@ const SOON: Duration = Duration::from_secs(10);
 struct Site {
     folder: tempfile::TempDir,
     database: String,
+    blobs: String,
 }
 
 impl Site {
@@ -30,7 +33,16 @@ impl Site {
         let folder = folder();
         std::fs::write(folder.path().join("secret"), "0123456789abcdef".repeat(4))
             .expect("can be written");
-        Self { folder, database }
+        let blobs = format!("file:{}", folder.path().join("shared").display());
+        Self { folder, database, blobs }
+    }
+
+    /// The same with its blobs in an S3 store, if there is one.
+    fn with_s3(self) -> Self {
+        let Some(server) = larder_servers::s3() else { return self };
+        let bucket = fresh_name();
+        server.make_bucket(&bucket);
+        Self { blobs: server.url(&bucket), ..self }
     }
 
     fn place(&self, name: &str) -> PathBuf {
@@ -38,13 +50,22 @@ impl Site {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let shared = format!("file:{}", self.place("shared").display());
         let secret = self.place("secret").display().to_string();
-        ["--database", &self.database, "--blobs", &shared, "--cluster-secret-file", &secret]
+        ["--database", &self.database, "--blobs", &self.blobs, "--cluster-secret-file", &secret]
             .into_iter()
             .chain(["--node-address", "127.0.0.1:0"])
             .map(str::to_owned)
             .collect()
+    }
+
+    /// What starts a node on a data folder of its own.
+    fn command(&self, data: &Path) -> Command {
+        let mut command = serve(data);
+        command.args(self.arguments()).envs([
+            ("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_KEY),
+        ]);
+        command
     }
 
     /// A node with a data folder of its own, ready.
@@ -54,8 +75,8 @@ impl Site {
 
     fn node_with(&self, name: &str, more: &[&str]) -> Server {
         let data = self.place(name);
-        let mut command = serve(&data);
-        command.args(self.arguments()).args(more);
+        let mut command = self.command(&data);
+        command.args(more);
         let server = Server::ready(Process::spawn(&mut command), &data);
         wait_until("the node is in the cluster", SOON, || {
             server.client().get("/readyz").status == 200
@@ -87,7 +108,7 @@ fn site() -> Option<Site> {
 fn sites() -> Vec<Site> {
     let maria =
         larder_servers::mariadb().map(|server| Site::new(server.make_database(&fresh_name())));
-    site().into_iter().chain(maria).collect()
+    site().into_iter().chain(maria.map(Site::with_s3)).collect()
 }
 
 fn put(node: &Server, key: &str, stamp: &str) -> Answer {
@@ -354,7 +375,7 @@ fn a_node_may_keep_nothing_and_ask_for_each_read() {
 }
 
 /// Makes a program's clocks run at another rate, if that is there.
-fn with_clock_rate(command: &mut std::process::Command, rate: &str) -> bool {
+fn with_clock_rate(command: &mut Command, rate: &str) -> bool {
     let of_architectures = std::fs::read_dir("/usr/lib").expect("is there");
     let library = of_architectures
         .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketimeMT.so.1")))
@@ -373,8 +394,8 @@ fn a_node_whose_clock_is_wrong_keeps_nothing() {
         let right = site.node("right");
         for (name, rate) in [("slow", "0.5"), ("fast", "2.0")] {
             let data = site.place(name);
-            let mut command = serve(&data);
-            if !with_clock_rate(command.args(site.arguments()), rate) {
+            let mut command = site.command(&data);
+            if !with_clock_rate(&mut command, rate) {
                 return;
             }
             let mut wrong = Server::ready(Process::spawn(&mut command), &data);
