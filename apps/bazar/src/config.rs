@@ -24,6 +24,9 @@ pub struct Config {
     pub cluster: Option<Cluster>,
     /// What the services of the shop know and nobody else.
     pub token: ServiceToken,
+    /// The image store that has the covers, `http://HOST:PORT`; without one,
+    /// pages draw them.
+    pub images: Option<String>,
 }
 
 /// The memory of a front end.

@@ -82,6 +82,8 @@ pub async fn run(
                 local: local.clone(),
                 site: site.clone(),
                 shutdown: shutdown.clone(),
+                base: "".into(),
+                covers: config.images.map(web::Covers::new),
             };
             let router = larder_web::guard(web::router(routes), site);
             ready();

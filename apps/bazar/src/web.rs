@@ -2,6 +2,7 @@
 
 mod api;
 mod events;
+mod pages;
 
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue};
 use larder_tier::Source;
 use larder_web::{Problem, Shutdown, Site};
+pub(crate) use pages::{Covers, error_page};
+use tower_http::compression::CompressionLayer;
 
 use crate::front::{Front, Served};
 use crate::local::Local;
@@ -27,11 +30,22 @@ pub(crate) struct Web {
     pub(crate) local: Arc<Local>,
     pub(crate) site: Arc<Site>,
     pub(crate) shutdown: Shutdown,
+    /// What stands before the path of every page's address: nothing, or the
+    /// path under which another site shows the shop.
+    pub(crate) base: Arc<str>,
+    /// Where the covers are, if the shop has any.
+    pub(crate) covers: Option<Covers>,
 }
 
 impl FromRef<Web> for Front {
     fn from_ref(web: &Web) -> Self {
         web.front.clone()
+    }
+}
+
+impl FromRef<Web> for Arc<Site> {
+    fn from_ref(web: &Web) -> Self {
+        web.site.clone()
     }
 }
 
@@ -55,6 +69,7 @@ pub(crate) fn router(web: Web) -> Router {
         .route("/events", get(events::stock))
         .route("/healthz", get(async || http::StatusCode::OK))
         .route("/readyz", get(api::readyz))
+        .merge(pages::router().layer(CompressionLayer::new()))
         .layer(axum::middleware::map_response(move |mut response: Response| {
             // Where a replica was asked, its name stands beside ours.
             response.headers_mut().entry(SERVED_BY).or_insert(name.clone());
@@ -74,18 +89,17 @@ fn say(front: &Front, served: &Served<impl Sized>, response: &mut Response) {
         headers.insert(SERVED_BY, by);
     }
     if let Some(source) = served.source {
-        let source = match source {
-            Source::Memory => "hit",
-            Source::Peer => "peer",
-            Source::Store => "miss",
-        };
-        headers.insert(CACHE, HeaderValue::from_static(source));
+        headers.insert(CACHE, HeaderValue::from_static(source_name(source)));
     }
 }
 
-/// A problem as a page.
-pub(crate) fn error_page(problem: &Problem, request_id: &str) -> String {
-    format!("{}: {} ({request_id})", problem.title, problem.detail)
+/// How a read was answered, in a word.
+fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Memory => "hit",
+        Source::Peer => "peer",
+        Source::Store => "miss",
+    }
 }
 
 /// Refuses a change by who may not make it.

@@ -1,7 +1,7 @@
 // The statistics page: charts in place of the still drawings, and every five
 // seconds a new sample without loading again.
 
-import { bytes, count, nanoseconds, percent } from "./format.js";
+import { bytes, count, nanoseconds, percent } from "./base/format.js";
 
 const uPlot = window.uPlot;
 const box = document.getElementById("charts");

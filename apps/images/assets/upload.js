@@ -1,7 +1,7 @@
 // The upload page: files dropped, pasted or chosen wait in a list, each with
 // its key to edit, and are sent one request each with their progress.
 
-import { bytes } from "./format.js";
+import { bytes } from "./base/format.js";
 
 const form = document.getElementById("upload");
 const drop = document.getElementById("drop");

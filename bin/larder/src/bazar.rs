@@ -109,6 +109,11 @@ struct BazarOptions {
     )]
     policy: PolicyKind,
 
+    /// The image store that has the books' covers, http://HOST:PORT [default:
+    /// none; the pages draw covers]
+    #[arg(long, env = "LARDER_BAZAR_IMAGES", value_name = "URL", value_parser = images, help_heading = "Storage")]
+    images: Option<String>,
+
     /// A file with the administrator's token, which changes of books and stock
     /// then need; buying doesn't
     #[arg(long, env = "LARDER_ADMIN_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
@@ -172,6 +177,7 @@ pub(crate) async fn run(command: BazarCommand) -> anyhow::Result<()> {
         },
         cluster,
         token: token_of_services,
+        images: options.images,
     };
     let limits = Limits { connections: connections(), ..Limits::default() };
     let access = token.as_deref().map_or_else(Access::open, Access::with_token);
@@ -291,6 +297,18 @@ fn announcement(
     Ok(lines.join("\n"))
 }
 
+/// The address of an image store, without a slash at its end.
+fn images(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let authority = text.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    match authority.is_some_and(|authority| !authority.is_empty())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
+    {
+        true => Ok(text.to_owned()),
+        false => Err("an image store's address is http://HOST:PORT".into()),
+    }
+}
+
 /// A name that can stand in a header and an address.
 fn name(text: &str) -> Result<String, String> {
     let is_one = (1..=40).contains(&text.len())
@@ -298,5 +316,24 @@ fn name(text: &str) -> Result<String, String> {
     match is_one {
         true => Ok(text.to_owned()),
         false => Err("a name has 1 to 40 ASCII letters, digits and hyphens".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::images;
+
+    #[test]
+    fn an_image_store_is_named_by_its_address() {
+        assert_eq!(images("http://localhost:5000/").as_deref(), Ok("http://localhost:5000"));
+        assert_eq!(
+            images("http://[::1]:5000/pictures").as_deref(),
+            Ok("http://[::1]:5000/pictures")
+        );
+        for wrong in
+            ["", "http://", "https://x", "localhost:5000", "http://a b", "http://a?b", "http://a#b"]
+        {
+            assert!(images(wrong).is_err(), "{wrong}");
+        }
     }
 }

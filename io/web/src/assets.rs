@@ -7,11 +7,19 @@ use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, header};
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::Problem;
 
-/// Serves the embedded folder `E`.
+/// What pages of all services share: style sheet, colours, logo.
+#[derive(RustEmbed)]
+#[folder = "assets"]
+struct Base;
+
+/// What the names of [`Base`]'s files begin with.
+const BASE: &str = "base/";
+
+/// Serves the embedded folder `E`, and as `base/…` what all services share.
 pub struct Assets<E>(std::marker::PhantomData<E>);
 
 impl<E: RustEmbed + 'static> Assets<E> {
@@ -21,20 +29,27 @@ impl<E: RustEmbed + 'static> Assets<E> {
     }
 }
 
-/// The address of asset `name` of folder `E`, with its hash.
+/// The address of asset `name` of folder `E`, or of `base/…`, with its hash.
 pub fn asset_url<E: RustEmbed>(name: &str) -> String {
-    match E::get(name) {
+    match file::<E>(name) {
         Some(file) => format!("/assets/{name}?v={}", version(&file)),
         None => format!("/assets/{name}"),
     }
 }
 
-fn version(file: &rust_embed::EmbeddedFile) -> String {
+fn file<E: RustEmbed>(name: &str) -> Option<EmbeddedFile> {
+    match name.strip_prefix(BASE) {
+        Some(shared) => Base::get(shared),
+        None => E::get(name),
+    }
+}
+
+fn version(file: &EmbeddedFile) -> String {
     file.metadata.sha256_hash().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn answer<E: RustEmbed>(Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
-    let Some(file) = E::get(&name) else {
+    let Some(file) = file::<E>(&name) else {
         return Problem::not_found("There is no such asset.").into_response();
     };
     let current = query.is_some_and(|query| query == format!("v={}", version(&file)));

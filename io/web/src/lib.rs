@@ -1,7 +1,8 @@
 //! The web kit: what every service of Larder needs between the socket and its
 //! route table. A listener with limits and a clean end, one guard around all
 //! routes, errors that read well for programs and for people, sign-in for the
-//! one administrator, embedded assets. Knows no app.
+//! one administrator, visits and forms, embedded assets and the style that all
+//! pages share. Knows no app.
 
 mod access;
 mod assets;
@@ -9,6 +10,9 @@ mod form;
 mod guard;
 mod problem;
 mod server;
+mod sign_in;
+pub mod text;
+mod visit;
 
 pub use access::{Access, SignIn};
 pub use assets::{Assets, asset_url};
@@ -16,3 +20,5 @@ pub use form::FormToken;
 pub use guard::{Peer, RequestId, Site, guard};
 pub use problem::Problem;
 pub use server::{Limits, Shutdown, WebConfig, listen, serve};
+pub use sign_in::{NotSignedIn, local, sign_in, sign_out};
+pub use visit::{Checked, Fields, Posted, Visit, go_to};

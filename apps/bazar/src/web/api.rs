@@ -289,7 +289,7 @@ pub(super) async fn start(
     }
 }
 
-fn not_here() -> Problem {
+pub(super) fn not_here() -> Problem {
     Problem::not_found("This process has no such replica: stop and start it where it runs.")
 }
 

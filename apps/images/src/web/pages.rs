@@ -11,18 +11,16 @@ mod layout;
 mod search;
 mod sign_in;
 mod statistics;
-mod text;
 mod upload;
 mod view;
-mod visit;
 pub(super) mod what_if;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::{get, post};
-use larder_web::{Assets, Problem, Site};
+use larder_web::{Assets, Problem, Site, text};
 
 use crate::service::Images;
 
@@ -33,6 +31,12 @@ pub(crate) use layout::error_page;
 struct Pages {
     images: Images,
     site: Arc<Site>,
+}
+
+impl FromRef<Pages> for Arc<Site> {
+    fn from_ref(pages: &Pages) -> Self {
+        pages.site.clone()
+    }
 }
 
 /// The routes of all pages.

@@ -6,12 +6,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use larder_cache::{Objective, PolicyKind};
-use larder_web::Problem;
+use larder_web::{Posted, Problem, Visit};
 
 use super::Pages;
-use super::layout::{Frame, Notice, Tab};
+use super::layout::{Frame, Notice, Tab, go_to};
 use super::text;
-use super::visit::{Posted, Visit, go_to};
 use super::what_if::{self, WhatIfView};
 use crate::error::Error;
 use crate::model::{
@@ -73,7 +72,7 @@ impl CachePage {
         // A form that is shown again keeps the visitor's view as well.
         let of = objective_from_name(visit.fields.get("of")).unwrap_or(settings.objective);
         Self {
-            frame: visit.frame("Cache", Tab::Cache),
+            frame: Frame::of(visit, "Cache", Tab::Cache),
             capacity: megabytes(settings.capacity_bytes),
             capacity_problem: None,
             policy_problem: None,

@@ -7,13 +7,12 @@ use axum::response::Response;
 use http::StatusCode;
 use larder_clock::{Clock, SystemClock, Timestamp};
 use larder_tier::Member;
-use larder_web::Problem;
+use larder_web::{Posted, Problem, Visit};
 
 use super::Pages;
 use super::chart::{Chart, pool_charts};
-use super::layout::{Frame, Notice, Tab};
+use super::layout::{Frame, Notice, Tab, go_to};
 use super::text;
-use super::visit::{Posted, Visit, go_to};
 use crate::error::Error;
 use crate::model::{InvalidPool, Mode, PoolSettings};
 use crate::service::Minute;
@@ -92,7 +91,7 @@ impl ClusterPage {
             None => (0, 0, Vec::new()),
         };
         Ok(Self {
-            frame: visit.frame("Cluster", Tab::Cluster),
+            frame: Frame::of(visit, "Cluster", Tab::Cluster),
             is_alone,
             node,
             version,

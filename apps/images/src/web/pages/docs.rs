@@ -3,11 +3,10 @@
 
 use askama::Template;
 use axum::response::Response;
-use larder_web::Problem;
+use larder_web::{Problem, Visit};
 use serde_json::Value;
 
 use super::layout::{Frame, Tab};
-use super::visit::Visit;
 
 #[derive(Template)]
 #[template(path = "docs.html")]
@@ -80,7 +79,7 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
     let document =
         serde_json::to_value(super::super::api::openapi()).map_err(|_| Problem::internal())?;
     visit.page(&DocsPage {
-        frame: visit.frame("API", Tab::Docs),
+        frame: Frame::of(&visit, "API", Tab::Docs),
         about: paragraphs(&document["info"]["description"]),
         groups: groups(&document),
         schemas: entries(&document["components"]["schemas"]).map(schema).collect(),

@@ -5,13 +5,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use larder_web::Problem;
+use larder_web::{Fields, Posted, Problem, Visit};
 
 use super::Pages;
-use super::layout::{Frame, Notice, Tab};
+use super::layout::{Frame, Notice, Tab, go_to};
 use super::text;
 use super::view::ImageView;
-use super::visit::{Fields, Posted, Visit, go_to};
 use crate::error::Error;
 use crate::model::{Cursor, ImageKey, Listing, Precondition, Sort};
 
@@ -120,7 +119,7 @@ pub(super) async fn page(State(pages): State<Pages>, visit: Visit) -> Result<Res
     let in_memory = pages.images.are_in_memory(&page.images);
     let views = page.images.iter().zip(in_memory);
     visit.page(&KeysPage {
-        frame: visit.frame("Keys", Tab::Keys),
+        frame: Frame::of(&visit, "Keys", Tab::Keys),
         sort: place.sort.name(),
         direction: if place.descending { "desc" } else { "asc" },
         limits: LIMITS.iter().map(|&limit| (limit, limit == place.limit)).collect(),
@@ -168,7 +167,7 @@ pub(super) async fn ask(State(pages): State<Pages>, visit: Visit) -> Result<Resp
     let key: ImageKey = visit.fields.get("key").parse().map_err(Error::from)?;
     let (image, _) = pages.images.describe(&key).await?;
     let image = ImageView::of(&image, pages.images.is_in_memory(&key));
-    visit.page(&DeletePage { frame: visit.frame("Delete an image", Tab::Keys), image })
+    visit.page(&DeletePage { frame: Frame::of(&visit, "Delete an image", Tab::Keys), image })
 }
 
 /// `POST /keys/delete`
@@ -218,7 +217,7 @@ pub(super) async fn delete_all(
 async fn delete_all_page(pages: &Pages, visit: &Visit) -> Result<DeleteAllPage, Problem> {
     let (count, bytes) = pages.images.totals().await?;
     Ok(DeleteAllPage {
-        frame: visit.frame("Delete all images", Tab::Keys),
+        frame: Frame::of(visit, "Delete all images", Tab::Keys),
         count,
         images: text::counted(count, "image"),
         size: text::bytes(bytes),

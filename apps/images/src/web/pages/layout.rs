@@ -2,8 +2,9 @@
 //! the page for problems.
 
 use askama::Template;
+use axum::response::Response;
 use http::StatusCode;
-use larder_web::{Problem, asset_url};
+use larder_web::{Problem, Visit, asset_url};
 use rust_embed::RustEmbed;
 
 use super::text::encode;
@@ -119,6 +120,19 @@ const LINKS: [Link; 7] = [
 ];
 
 impl Frame {
+    /// What it needs for this visitor.
+    pub(super) fn of(visit: &Visit, title: &str, tab: Tab) -> Self {
+        Self {
+            title: title.to_owned(),
+            tab,
+            form_token: visit.form_token.value().to_owned(),
+            is_signed_in: visit.is_signed_in,
+            must_sign_in: visit.must_sign_in,
+            here: visit.here.clone(),
+            notice: Notice::of(visit.fields.get("done")),
+        }
+    }
+
     fn bare(title: String) -> Self {
         Self {
             title,
@@ -148,6 +162,11 @@ impl Frame {
     pub(super) fn sign_in_url(&self) -> String {
         format!("/sign-in?next={}", encode(&self.here))
     }
+}
+
+/// Sends the browser to `path`, where `notice` is shown.
+pub(super) fn go_to(path: &str, notice: Notice) -> Response {
+    larder_web::go_to(path, notice.code())
 }
 
 #[derive(Template)]

@@ -7,13 +7,12 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use larder_tier::Source;
-use larder_web::Problem;
+use larder_web::{Problem, Visit};
 
 use super::Pages;
 use super::layout::{Frame, Tab};
 use super::text;
 use super::view::ImageView;
-use super::visit::Visit;
 use crate::error::Error;
 use crate::model::ImageKey;
 use crate::service::Images;
@@ -43,7 +42,7 @@ struct Unknown {
 pub(super) async fn page(State(pages): State<Pages>, visit: Visit) -> Result<Response, Problem> {
     let key = visit.fields.get("key").to_owned();
     let mut page = SearchPage {
-        frame: visit.frame("Search", Tab::Search),
+        frame: Frame::of(&visit, "Search", Tab::Search),
         key: key.clone(),
         key_problem: None,
         unknown: None,

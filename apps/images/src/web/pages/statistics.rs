@@ -9,14 +9,13 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use larder_clock::{Clock, SystemClock};
-use larder_web::Problem;
+use larder_web::{Problem, Visit};
 use serde::Serialize;
 
 use super::Pages;
 use super::chart::{Chart, charts};
 use super::layout::{Frame, Tab};
 use super::text;
-use super::visit::Visit;
 use crate::service::{Images, Summary, View};
 use crate::store::Sample;
 
@@ -84,7 +83,7 @@ pub(super) async fn page(State(pages): State<Pages>, visit: Visit) -> Result<Res
         is_current: other == view,
     };
     visit.page(&StatisticsPage {
-        frame: visit.frame("Statistics", Tab::Statistics),
+        frame: Frame::of(&visit, "Statistics", Tab::Statistics),
         view: view.name(),
         view_title: view.title(),
         views: View::ALL.into_iter().map(link).collect(),

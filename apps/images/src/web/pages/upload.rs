@@ -5,13 +5,12 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
-use larder_web::{FormToken, Problem};
+use larder_web::{FormToken, Problem, Visit};
 
 use super::Pages;
 use super::layout::{Frame, Tab};
 use super::text;
 use super::view::ImageView;
-use super::visit::Visit;
 use crate::error::Error;
 use crate::model::{ImageKey, Precondition};
 use crate::service::{Images, Incoming};
@@ -120,7 +119,7 @@ async fn answer(
         let stored = outcomes.iter().filter(|outcome| outcome.image.is_some()).count();
         let status = if stored == 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let title = if stored == 0 { "Nothing was stored" } else { "Stored" };
-        let frame = visit.frame(title, Tab::Upload);
+        let frame = Frame::of(visit, title, Tab::Upload);
         return visit.answer(status, &UploadedPage { frame, outcomes });
     };
     if problem.status.is_server_error() {
@@ -141,7 +140,7 @@ async fn upload_page(images: &Images, visit: &Visit, key: String) -> Result<Uplo
     let summary = images.summary();
     let limit_bytes = images.config().max_upload_bytes;
     Ok(UploadPage {
-        frame: visit.frame("Upload", Tab::Upload),
+        frame: Frame::of(visit, "Upload", Tab::Upload),
         images: text::count(count),
         size: text::bytes(size),
         in_memory: text::bytes(summary.size_bytes),

@@ -8,12 +8,12 @@ const IN_QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// A value, percent-encoded for a query.
-pub(super) fn encode(value: &str) -> String {
+pub fn encode(value: &str) -> String {
     utf8_percent_encode(value, IN_QUERY).to_string()
 }
 
 /// A size: `1 byte`, `4.21 KB`, `32 MB`. One KB is 1024 bytes, as everywhere here.
-pub(super) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
     if bytes < 1024 {
         return format!("{bytes} {}", if bytes == 1 { "byte" } else { "bytes" });
@@ -33,7 +33,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 
 /// A time: `850 ns`, `12.3 µs`, `4.01 ms`; a dash for zero, which stands for
 /// "nothing to time".
-pub(super) fn nanoseconds(nanoseconds: u64) -> String {
+pub fn nanoseconds(nanoseconds: u64) -> String {
     match nanoseconds {
         0 => "–".into(),
         1..1_000 => format!("{nanoseconds} ns"),
@@ -52,12 +52,12 @@ fn three_digits(value: f64) -> String {
 }
 
 /// A share of 1 as a percentage; a dash if there is none.
-pub(super) fn percent(share: Option<f64>) -> String {
+pub fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".into(), |share| format!("{:.1}%", share * 100.0))
 }
 
 /// A count with commas: `1,234,567`.
-pub(super) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -70,21 +70,23 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A count with its noun: `1 image`, `2 images`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// A moment: for machines, and for people who have no JavaScript to turn it
 /// into their own time zone.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) iso: String,
-    pub(super) text: String,
+pub struct Moment {
+    /// In UTC, as RFC 3339 has it.
+    pub iso: String,
+    /// In UTC, to the minute.
+    pub text: String,
 }
 
 impl Moment {
     /// The moment of a timestamp.
-    pub(super) fn of(time: Timestamp) -> Self {
+    pub fn of(time: Timestamp) -> Self {
         let time = jiff::Timestamp::from_second(time.seconds()).unwrap_or_default();
         Self { iso: time.to_string(), text: time.strftime("%Y-%m-%d %H:%M UTC").to_string() }
     }

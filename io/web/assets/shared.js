@@ -14,7 +14,9 @@ function localise(root) {
 }
 
 localise(document);
-document.addEventListener("htmx:load", (event) => localise(event.target));
+for (const put of ["htmx:load", "larder:load"]) {
+  document.addEventListener(put, (event) => localise(event.target));
+}
 
 // A picture whose variant can't be made is shown as it is.
 document.addEventListener(

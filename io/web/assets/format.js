@@ -1,4 +1,4 @@
-// Numbers as text, exactly as the server writes them (`pages/text.rs`).
+// Numbers as text, exactly as the server writes them (`io/web/src/text.rs`).
 
 function threeDigits(value) {
   return value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0);
