@@ -166,12 +166,7 @@ impl Shop {
     /// the same purchase with the same key tells.
     pub async fn purchase(&self, purchase: Purchase, key: IdempotencyKey) -> Result<Order> {
         let purchase = purchase.checked()?;
-        let store = self.shared.store.clone();
-        // A repetition needs no write.
-        if let Some(order) = store.purchased(purchase, &key).await? {
-            return Ok(order);
-        }
-        let now = self.now();
+        let (store, now) = (self.shared.store.clone(), self.now());
         let (buying, of) = (store.clone(), key.clone());
         let change = move |guard: Option<Guard>| {
             let (store, key) = (buying.guarded(guard), of.clone());

@@ -22,7 +22,7 @@ const TURN: usize = 20;
 const WATCHED: Duration = Duration::from_secs(3);
 /// A book that has copies enough.
 const BOOK: u64 = 1;
-const COPIES: u32 = 900_000;
+const COPIES: u32 = 300_000;
 
 fn purchase(book: u64) -> Vec<u8> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
