@@ -30,6 +30,9 @@ use crate::store::Role;
 /// may take to say so.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// How often an entry in memory is compared with the catalog.
+const AUDIT_EVERY: Duration = Duration::from_secs(1);
+
 /// A front end. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Front {
@@ -261,8 +264,25 @@ impl Front {
         tokio::join!(catalogs.check(LOOK_EVERY * 2), orders.check(LOOK_EVERY * 2));
     }
 
-    /// Does so until the end is asked for.
+    /// Compares a book in memory with what the catalog says: see
+    /// [`larder_tier::Tier::audit`].
+    async fn audit(&self) {
+        let Ok(random) = getrandom::u64() else { return };
+        let look = async |key: Key| {
+            let name = std::str::from_utf8(key.group()).ok()?;
+            let id = name.strip_prefix("books/")?.parse().ok()?;
+            load_book(self.shared.clone(), id).await.ok()
+        };
+        let agrees = |entry: &Entry, told: &Option<Entry>| {
+            let version = |entry: &Entry| entry.book().map(|book| book.version);
+            told.as_ref().and_then(version) == version(entry)
+        };
+        self.shared.shop.tier().audit(random, look, agrees).await;
+    }
+
+    /// Looks, and audits once a second, until the end is asked for.
     pub(crate) async fn look_for_ever(self, shutdown: larder_web::Shutdown) {
+        let mut audited = std::time::Instant::now();
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -271,6 +291,10 @@ impl Front {
                 _ = ticks.tick() => {}
             }
             self.look().await;
+            if audited.elapsed() >= AUDIT_EVERY {
+                audited = std::time::Instant::now();
+                self.audit().await;
+            }
         }
     }
 }

@@ -14,11 +14,12 @@ mod web;
 
 use std::sync::Arc;
 
+use axum::Router;
 use larder_blobs::DataFolder;
 use larder_clock::SystemClock;
 use larder_sql::{Database, DatabaseUrl};
 use larder_tier::Membership;
-use larder_web::{Shutdown, Site, WebConfig};
+use larder_web::{Limits, Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
 pub use config::{Cluster, Config, Memory, Parts};
@@ -47,13 +48,8 @@ pub async fn run(
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> Result<(), Error> {
-    let path = config.data.clone();
-    let folder = tokio::task::spawn_blocking(move || DataFolder::open(&path)).await;
-    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
-    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
-    let shop = open(&config, folder.path(), parts.front.is_some()).await?;
-    shop.seed().await?;
-
+    let (folder, shop, local) =
+        begin(&config, parts.front.is_some(), parts.replicas, &web.limits).await?;
     let front = parts
         .front
         .map(|(name, listener)| (Front::new(name, shop.clone(), &config.token), listener));
@@ -63,34 +59,22 @@ pub async fn run(
         let (router, limits) = (cluster.router(reader), web.limits.clone());
         tokio::spawn(larder_web::serve(listener, router, limits, left.clone()))
     });
-    let local = Arc::new(Local::new(shop.clone(), config.token.clone(), web.limits.clone()));
-    for (role, name, listener) in parts.replicas {
-        local.add(role, name, listener).await?;
-    }
     match front {
         None => {
             ready();
             shutdown.asked().await;
         }
         Some((front, listener)) => {
-            front.look().await;
-            let looking = tokio::spawn(front.clone().look_for_ever(shutdown.clone()));
+            let shown = Mounted::show(front, local.clone(), "", config.images, shutdown.clone());
+            let shown = shown.await;
             let WebConfig { hosts, access, limits } = web;
             let site = Arc::new(Site { hosts, access, error_page: web::error_page });
-            let routes = web::Web {
-                front,
-                local: local.clone(),
-                site: site.clone(),
-                shutdown: shutdown.clone(),
-                base: "".into(),
-                covers: config.images.map(web::Covers::new),
-            };
-            let router = larder_web::guard(web::router(routes), site);
+            let router = larder_web::guard(shown.router(site.clone()), site);
             ready();
             larder_web::serve(listener, router, limits, shutdown.clone()).await;
             // Its listener has ended; should it have failed, so does the rest.
             shutdown.ask();
-            let _ = looking.await;
+            let _ = shown.looking.await;
         }
     }
     local.stop_all().await;
@@ -99,7 +83,111 @@ pub async fn run(
     if let Some(door) = door {
         let _ = door.await;
     }
+    drop(folder);
     Ok(())
+}
+
+/// A whole shop in this process that another site shows under a path, which
+/// begins with a slash, as in `/bazar`.
+///
+/// # Errors
+/// The data folder or the database can't be used.
+pub async fn mount(
+    config: Config,
+    replicas: Vec<(Role, String, TcpListener)>,
+    base: &str,
+    limits: &Limits,
+    shutdown: Shutdown,
+) -> Result<Mounted, Error> {
+    let (folder, shop, local) = begin(&config, true, replicas, limits).await?;
+    let front = Front::new("frontend".into(), shop, &config.token);
+    let shown = Mounted::show(front, local, base, config.images, shutdown).await;
+    Ok(Mounted { folder: Some(folder), ..shown })
+}
+
+/// A front end that is looked at, by whichever site.
+pub struct Mounted {
+    routes: Shown,
+    looking: tokio::task::JoinHandle<()>,
+    /// Held as long as it runs, if it is this one's to hold.
+    folder: Option<DataFolder>,
+}
+
+/// What its routes share, without the site.
+struct Shown {
+    front: Front,
+    local: Arc<Local>,
+    shutdown: Shutdown,
+    base: Arc<str>,
+    covers: Option<web::Covers>,
+}
+
+impl Mounted {
+    async fn show(
+        front: Front,
+        local: Arc<Local>,
+        base: &str,
+        images: Option<String>,
+        shutdown: Shutdown,
+    ) -> Self {
+        front.look().await;
+        let looking = tokio::spawn(front.clone().look_for_ever(shutdown.clone()));
+        let covers = images.map(web::Covers::new);
+        let routes = Shown { front, local, shutdown, base: base.into(), covers };
+        Self { routes, looking, folder: None }
+    }
+
+    /// Its pages and API, for a site that has a guard around them.
+    pub fn router(&self, site: Arc<Site>) -> Router {
+        let Shown { front, local, shutdown, base, covers } = &self.routes;
+        let base = base.clone();
+        let routes = web::router(web::Web {
+            front: front.clone(),
+            local: local.clone(),
+            site,
+            shutdown: shutdown.clone(),
+            base: base.clone(),
+            covers: covers.clone(),
+        });
+        match base.is_empty() {
+            true => routes,
+            false => {
+                let home = axum::routing::get({
+                    let base = base.to_string();
+                    async move || axum::response::Redirect::permanent(&base)
+                });
+                Router::new().nest(&base, routes).route(&format!("{base}/"), home)
+            }
+        }
+    }
+
+    /// Ends it, once nobody is served any more and the end was asked for.
+    pub async fn close(self) {
+        let _ = self.looking.await;
+        self.routes.local.stop_all().await;
+        self.routes.front.shop().close().await;
+        drop(self.folder);
+    }
+}
+
+/// Opens the shop and starts the replicas that run here.
+async fn begin(
+    config: &Config,
+    keeps_entries: bool,
+    replicas: Vec<(Role, String, TcpListener)>,
+    limits: &Limits,
+) -> Result<(DataFolder, Shop, Arc<Local>), Error> {
+    let path = config.data.clone();
+    let folder = tokio::task::spawn_blocking(move || DataFolder::open(&path)).await;
+    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
+    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
+    let shop = open(config, folder.path(), keeps_entries).await?;
+    shop.seed().await?;
+    let local = Arc::new(Local::new(shop.clone(), config.token.clone(), limits.clone()));
+    for (role, name, listener) in replicas {
+        local.add(role, name, listener).await?;
+    }
+    Ok((folder, shop, local))
 }
 
 async fn open(

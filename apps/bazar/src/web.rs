@@ -2,6 +2,7 @@
 
 mod api;
 mod events;
+mod metrics;
 mod pages;
 
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub(crate) fn router(web: Web) -> Router {
         .route("/replicas/{name}/stop", post(api::stop))
         .route("/replicas/{name}/start", post(api::start))
         .route("/events", get(events::stock))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(async || http::StatusCode::OK))
         .route("/readyz", get(api::readyz))
         .merge(pages::router().layer(CompressionLayer::new()))

@@ -12,6 +12,7 @@ mod web;
 
 use std::sync::Arc;
 
+use axum::Router;
 use larder_clock::SystemClock;
 use larder_web::{Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
@@ -25,8 +26,9 @@ pub use model::{
 pub use service::Images;
 
 /// Opens the store and serves it on `listener` until `shutdown` is asked for,
-/// and on `peers` to the other nodes of its cluster, if it is in one. `ready`
-/// is told once requests will be answered.
+/// and on `peers` to the other nodes of its cluster, if it is in one; `beside`
+/// makes routes of other services that the same site shows. `ready` is told
+/// once requests will be answered.
 ///
 /// # Errors
 /// The store can't be opened, or going on became unsafe.
@@ -36,6 +38,7 @@ pub async fn run(
     listener: TcpListener,
     peers: Option<TcpListener>,
     shutdown: Shutdown,
+    beside: impl FnOnce(Arc<Site>) -> Router,
     ready: impl FnOnce(&Images),
 ) -> Result<(), Error> {
     let images = Images::open(config, Arc::new(SystemClock), shutdown.clone()).await?;
@@ -51,7 +54,8 @@ pub async fn run(
 
     let WebConfig { hosts, access, limits } = web;
     let site = Arc::new(Site { hosts, access, error_page: web::pages::error_page });
-    let router = larder_web::guard(web::router(images.clone(), site.clone()), site);
+    let routes = web::router(images.clone(), site.clone()).merge(beside(site.clone()));
+    let router = larder_web::guard(routes, site);
     larder_web::serve(listener, router, limits, shutdown.clone()).await;
 
     // Nobody is served any more; what still runs beside is asked to end too.

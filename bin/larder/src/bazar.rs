@@ -12,9 +12,12 @@ use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
 use tokio::net::TcpListener;
 
 use crate::Usage;
-use crate::flags::{LogOptions, address, capacity};
+use crate::flags::{LogOptions, Options, address, capacity};
 use crate::logging;
 use crate::serve::{announce, connections, end_on_signals, is_open, read_secret};
+
+/// The memory of the bookstore where it is a part of everything.
+const MEMORY: u64 = 16 << 20;
 
 /// Which part of the bookstore to start.
 #[derive(Args)]
@@ -187,6 +190,36 @@ pub(crate) async fn run(command: BazarCommand) -> anyhow::Result<()> {
     let served =
         larder_bazar::run(config, web, parts, peers, shutdown, || announce(&announcement)).await;
     Ok(served?)
+}
+
+/// The bookstore as a part of everything on this machine, with its own folder
+/// in `--data`, and its covers in the image store at `images`.
+pub(crate) async fn mount(
+    options: &Options,
+    images: SocketAddr,
+    limits: &Limits,
+    shutdown: Shutdown,
+) -> anyhow::Result<larder_bazar::Mounted> {
+    let anywhere = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), 0);
+    let mut replicas = Vec::new();
+    for (role, number) in
+        [(Role::Catalog, 1), (Role::Catalog, 2), (Role::Order, 1), (Role::Order, 2)]
+    {
+        let name = format!("{}-{number}", role.name());
+        replicas.push((role, name, after(anywhere, 0).await?));
+    }
+    let config = Config {
+        data: options.store.data.join("bazar"),
+        database: match &options.store.database {
+            Some(server @ DatabaseUrl::Server(_)) => Some(server.clone()),
+            _ => None,
+        },
+        memory: Memory { capacity_bytes: MEMORY, max_items: None, policy: options.policy },
+        cluster: None,
+        token: ServiceToken::random(),
+        images: Some(format!("http://{images}")),
+    };
+    Ok(larder_bazar::mount(config, replicas, "/bazar", limits, shutdown).await?)
 }
 
 /// Checks what no single flag can be checked for; returns the admin token.

@@ -24,8 +24,8 @@ pub(crate) struct Flags {
 /// What to start.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start everything on this machine: the image store and the mem-cache
-    /// service (the default)
+    /// Start everything on this machine: the image store, the mem-cache service
+    /// and the bookstore (the default)
     #[command(after_long_help = MORE)]
     Serve(Box<Options>),
     /// Start the image store alone
@@ -72,6 +72,16 @@ pub(crate) struct Options {
     /// Where the mem-cache service listens
     #[arg(long, env = "LARDER_CACHE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5001", value_parser = address, help_heading = "Addresses")]
     pub(crate) cache_listen: SocketAddr,
+
+    /// Start these alone: images, cache, bazar (which is shown with the images)
+    #[arg(
+        long,
+        env = "LARDER_ONLY",
+        value_name = "SERVICE",
+        value_delimiter = ',',
+        help_heading = "Addresses"
+    )]
+    pub(crate) only: Vec<Service>,
 
     /// A host name to answer to, besides localhost and IP addresses; may be
     /// given several times. Requests for other names are refused, because a
@@ -222,6 +232,17 @@ pub(crate) struct ClusterOptions {
     /// which a deposed primary can't make
     #[arg(long, env = "LARDER_DATABASE_HAS_STANDBYS", help_heading = "Cluster")]
     pub(crate) database_has_standbys: bool,
+}
+
+/// What `serve` can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// The image store.
+    Images,
+    /// The mem-cache service.
+    Cache,
+    /// The bookstore.
+    Bazar,
 }
 
 /// How a node in a cluster makes sure that no answer is old.

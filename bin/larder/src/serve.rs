@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::Router;
 use larder_images::{Config, Images, MEGABYTE, Settings};
 use larder_sql::DatabaseUrl;
 use larder_tier::{Cluster, SECRET_MIN_BYTES, Secret};
@@ -16,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Usage;
-use crate::flags::{ClassicKey, Coherence, Options, StoreOptions};
+use crate::bazar;
+use crate::flags::{ClassicKey, Coherence, Options, Service, StoreOptions};
 use crate::local::Local;
 use crate::logging;
 
@@ -25,13 +27,27 @@ use crate::logging;
 pub(crate) struct Services {
     images: bool,
     cache: bool,
+    bazar: bool,
 }
 
 impl Services {
-    pub(crate) const ALL: Self = Self { images: true, cache: true };
-    pub(crate) const IMAGES: Self = Self { images: true, cache: false };
-    pub(crate) const CACHE: Self = Self { images: false, cache: true };
+    pub(crate) const ALL: Self = Self { images: true, cache: true, bazar: true };
+    pub(crate) const IMAGES: Self = Self { images: true, cache: false, bazar: false };
+    pub(crate) const CACHE: Self = Self { images: false, cache: true, bazar: false };
+
+    /// Those of them that are asked for, if that is said.
+    fn only(self, only: &[Service]) -> Self {
+        let wanted = |service| only.is_empty() || only.contains(&service);
+        Self {
+            images: self.images && wanted(Service::Images),
+            cache: self.cache && wanted(Service::Cache),
+            bazar: self.bazar && wanted(Service::Bazar) && wanted(Service::Images),
+        }
+    }
 }
+
+/// Where the bookstore is shown, under the image store's address.
+const BAZAR: &str = "/bazar";
 
 /// Runs services until they are asked to end.
 pub(crate) async fn run(
@@ -40,6 +56,7 @@ pub(crate) async fn run(
     flags: &[OsString],
 ) -> anyhow::Result<()> {
     logging::start(&options.log)?;
+    let services = services.only(&options.only);
     let token = check(&options, services)?;
     let images = match services.images {
         true => Some(listen("--listen", options.listen).await.map_err(Usage)?),
@@ -76,9 +93,17 @@ pub(crate) async fn run(
             WebConfig { hosts: options.host.clone(), access: access(), limits: limits.clone() };
         tokio::spawn(larder_cached::run(config, web, listener, shutdown.clone()))
     });
+    let is_alone = options.cluster.node_address.is_none();
+    let bazar = match images.as_ref().filter(|_| services.bazar && is_alone) {
+        Some(images) => {
+            let images = images.local_addr()?;
+            Some(bazar::mount(&options, images, &limits, shutdown.clone()).await?)
+        }
+        None => None,
+    };
     let result = match images {
         None => {
-            announce(&announcement(None, cache_address, None));
+            announce(&announcement(None, None, cache_address, None));
             Ok(())
         }
         Some(listener) => {
@@ -94,7 +119,13 @@ pub(crate) async fn run(
             });
             let mut tending = None;
             let ready = |images: &Images| {
-                announce(&announcement(Some((address, images)), cache_address, token.as_deref()));
+                let shown = bazar.as_ref().map(|_| BAZAR);
+                announce(&announcement(
+                    Some((address, images)),
+                    shown,
+                    cache_address,
+                    token.as_deref(),
+                ));
                 let tend = |(local, cluster): (Local, &Arc<Cluster>)| {
                     tokio::spawn(local.tend(cluster.clone(), shutdown.clone()))
                 };
@@ -104,8 +135,10 @@ pub(crate) async fn run(
             if let Some(peers) = &peers {
                 config.cluster = Some(cluster(&options, address, peers.local_addr()?)?);
             }
+            let beside = |site| bazar.as_ref().map_or_else(Router::new, |shop| shop.router(site));
             let served =
-                larder_images::run(config, web, listener, peers, shutdown.clone(), ready).await;
+                larder_images::run(config, web, listener, peers, shutdown.clone(), beside, ready)
+                    .await;
             // Whatever ended the image store ends the rest.
             shutdown.ask();
             if let Some(tending) = tending {
@@ -116,6 +149,9 @@ pub(crate) async fn run(
     };
     if let Some(cached) = cached {
         cached.await?;
+    }
+    if let Some(bazar) = bazar {
+        bazar.close().await;
     }
     result
 }
@@ -266,12 +302,16 @@ pub(crate) fn explain(error: larder_images::Error, options: &StoreOptions) -> an
 /// What a person who started it wants to know.
 fn announcement(
     images: Option<(SocketAddr, &Images)>,
+    bazar: Option<&str>,
     cache: Option<SocketAddr>,
     token: Option<&str>,
 ) -> String {
     let mut lines = vec![format!("larder {}", env!("CARGO_PKG_VERSION"))];
     if let Some((address, _)) = images {
         lines.push(format!("  images      http://{address}   pages; API at /docs"));
+        if let Some(path) = bazar {
+            lines.push(format!("  bazar       http://{address}{path}   a bookstore"));
+        }
     }
     if let Some(address) = cache {
         lines.push(format!("  mem-cache   http://{address}"));

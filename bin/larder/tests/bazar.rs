@@ -195,8 +195,49 @@ fn the_classic_shop_is_there_and_says_who_answered() {
 
     let found = shop.client().get("/books?query=SPRING%20valley&sort=price").json();
     assert_eq!((&found["total"], &found["books"][0]["id"]), (&json!(1), &json!(7)));
+    let metrics = shop.client().get("/metrics").text();
+    let figure = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name)).expect(name);
+        line.rsplit(' ').next().and_then(|n| n.parse::<f64>().ok()).expect("a number")
+    };
+    assert!(figure("larder_bazar_cache_hits_total") >= 1.0, "{metrics}");
+    assert_eq!(figure("larder_bazar_cache_audits_stale_total"), 0.0);
+    assert_eq!(figure("larder_bazar_replica_up{replica=\"order-2\""), 1.0);
+
     let page = shop.client().get("/books?size=3&page=3").json();
     assert_eq!((page["books"].as_array().map(Vec::len), &page["total"]), (Some(1), &json!(7)));
+}
+
+#[test]
+fn the_shop_is_a_part_of_everything_on_one_machine() {
+    let folder = folder();
+    let data = folder.path().display().to_string();
+    let mut all = Process::spawn(larder().args(["serve", "--listen", "127.0.0.1:0"]).args([
+        "--cache-listen",
+        "127.0.0.1:0",
+        "--min-free",
+        "0",
+        "--data",
+        &data,
+    ]));
+    let announcement = all.announcement();
+    let address = address_in(&announcement, "images");
+    assert!(announcement.contains(&format!("http://{address}/bazar")), "{announcement}");
+    let get = |target: &str| Client::connect(address).expect("connects").get(target);
+    let shown = get("/bazar").text();
+    assert!(shown.contains("RPCs for Noobs"), "{shown}");
+    // What its pages link to is there, and it isn't the image store's.
+    let links = shown.split("=\"/").skip(1).filter_map(|rest| rest.split('"').next());
+    for link in links.filter(|link| !link.is_empty()) {
+        assert!(link.starts_with("bazar"), "{link}");
+        let target = format!("/{}", link.replace("&#38;", "&").replace("&amp;", "&"));
+        let status = get(&target).status;
+        assert!(matches!(status, 200 | 303 | 308), "{target}: {status}");
+    }
+    assert_eq!(get("/bazar/info/2").json()["title"], "RPCs for Noobs");
+    assert_eq!(get("/images").status, 200);
+    all.signal(Signal::TERM);
+    assert_eq!(all.wait(PATIENCE).code(), Some(0));
 }
 
 #[test]

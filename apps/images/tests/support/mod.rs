@@ -98,8 +98,15 @@ impl TestApp {
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::default();
         let web = WebConfig { hosts: vec![], access, limits: Limits::default() };
-        let running =
-            tokio::spawn(larder_images::run(config, web, listener, None, shutdown.clone(), |_| {}));
+        let running = tokio::spawn(larder_images::run(
+            config,
+            web,
+            listener,
+            None,
+            shutdown.clone(),
+            |_| axum::Router::new(),
+            |_| {},
+        ));
         Self { address, folder, stores, bucket, shutdown, running }
     }
 

@@ -180,7 +180,7 @@ pub(crate) struct Server {
 pub(crate) fn serve(folder: &Path) -> Command {
     let mut command = larder();
     command.args(["serve", "--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"]);
-    command.args(["--min-free", "0", "--data"]).arg(folder);
+    command.args(["--only", "images,cache", "--min-free", "0", "--data"]).arg(folder);
     // Rows and blobs are where `LARDER_TEST_STORES` says, at each start of one
     // folder in the same place.
     static PLACES: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
