@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod pictures;
+pub(crate) mod shop;
 pub(crate) mod verify;
 
 use std::collections::BTreeMap;
