@@ -16,10 +16,24 @@ const binary = process.env.LARDER_BIN ?? resolve(here, "../../target/debug/larde
 /** How long a condition may take to come true, in milliseconds. */
 export const DEADLINE = 15_000;
 
+/** The programs, each on free ports. */
+const STORE = ["serve", "--only", "images,cache", "--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"];
+const SHOP = ["bazar", "--listen", "127.0.0.1:0"];
+
 export class World {
   /** Starts a server with an empty store and a browser. */
-  static async open(...flags) {
+  static open(...flags) {
+    return World.#of(STORE, flags);
+  }
+
+  /** Starts the bookstore with its first books, all in one process, and a browser. */
+  static shop(...flags) {
+    return World.#of(SHOP, flags);
+  }
+
+  static async #of(program, flags) {
     const world = new World();
+    world.program = program;
     world.folder = await mkdtemp(join(tmpdir(), "larder-browser-"));
     await world.start(...flags);
     world.browser = await chromium.launch({
@@ -31,8 +45,7 @@ export class World {
 
   /** Starts the server on the store that is there. */
   async start(...flags) {
-    const listen = ["--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"];
-    this.server = spawn(binary, ["serve", ...listen, "--data", join(this.folder, "data"), ...flags]);
+    this.server = spawn(binary, [...this.program, "--data", join(this.folder, "data"), ...flags]);
     this.said = "";
     this.server.stderr.on("data", (text) => (this.said += text));
     this.ended = new Promise((done) => this.server.once("exit", done));

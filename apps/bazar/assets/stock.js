@@ -1,5 +1,5 @@
 // The stock as it changes: badges, and the buttons to buy. The server says the
-// latest of each book; after a silence the page asks for all that it shows.
+// latest of each book; when it begins to listen the page asks for all that it shows.
 
 import { count } from "./base/format.js";
 
@@ -50,7 +50,6 @@ async function catchUp() {
 }
 
 let events = null;
-let missed = false;
 
 function listen() {
   events?.close();
@@ -59,10 +58,8 @@ function listen() {
     const { id, quantity } = JSON.parse(data);
     show(id, quantity);
   });
-  events.addEventListener("open", () => {
-    if (missed) catchUp().catch(() => {});
-    missed = true;
-  });
+  // From here on nothing is missed; what was before is looked up.
+  events.addEventListener("open", () => catchUp().catch(() => {}));
   const opened = events;
   opened.addEventListener("error", () => {
     // The browser tries again by itself, unless the answer was no stream.

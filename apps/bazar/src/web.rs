@@ -73,8 +73,11 @@ pub(crate) fn router(web: Web) -> Router {
         .route("/readyz", get(api::readyz))
         .merge(pages::router().layer(CompressionLayer::new()))
         .layer(axum::middleware::map_response(move |mut response: Response| {
-            // Where a replica was asked, its name stands beside ours.
-            response.headers_mut().entry(SERVED_BY).or_insert(name.clone());
+            // Where a replica was asked, its name stands beside ours already;
+            // where memory was, what it knew.
+            let headers = response.headers_mut();
+            headers.entry(SERVED_BY).or_insert(name.clone());
+            headers.entry(CACHE).or_insert(HeaderValue::from_static("bypass"));
             std::future::ready(response)
         }))
         .with_state(web)

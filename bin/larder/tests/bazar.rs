@@ -30,6 +30,8 @@ fn the_classic_shop_is_there_and_says_who_answered() {
     assert_eq!((first.0.as_str(), again.0.as_str()), ("miss", "hit"));
     assert!(first.1.starts_with("frontend, catalog-"), "{first:?}");
     assert_eq!(again.1, "frontend");
+    let list = sources(&shop, "/books");
+    assert!(list.0 == "bypass" && list.1.starts_with("frontend, catalog-"), "{list:?}");
 
     let found = shop.client().get("/books?query=SPRING%20valley&sort=price").json();
     assert_eq!((&found["total"], &found["books"][0]["id"]), (&json!(1), &json!(7)));

@@ -2,16 +2,11 @@
 // by everybody, in light and dark, on a phone. Takes a picture of each.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
+import { LOOKS, assertFits } from "../looks.js";
 import { landscape, small } from "../pictures.js";
 import { World, assertQuiet, dropFiles } from "../world.js";
 
-const { source: axe } = createRequire(import.meta.url)("axe-core");
-const shots = join(dirname(fileURLToPath(import.meta.url)), "../screenshots");
 const LONG = `a/very/long/${"key-without-any-blank-".repeat(8)}end.jpg`;
 
 const PAGES = [
@@ -43,28 +38,10 @@ const PAGES = [
   ["error", "/nothing/here", null, /404/],
 ];
 
-const LOOKS = [
-  { name: "light", colorScheme: "light", viewport: { width: 1280, height: 860 } },
-  { name: "dark", colorScheme: "dark", viewport: { width: 1280, height: 860 } },
-  { name: "phone", colorScheme: "light", viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true },
-  { name: "phone-dark", colorScheme: "dark", viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true },
-];
-
-/** What axe finds serious; colours and names are the same on a phone. */
-async function findings(page) {
-  // Not as a script element: the page's policy would refuse it.
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  return violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join("; ")}`);
-}
-
 describe("every page", () => {
   let world;
   before(async () => {
     world = await World.open();
-    await mkdir(shots, { recursive: true });
     const painter = await world.visitor();
     await painter.goto("about:blank");
     for (const [seed, key] of ["hills/dawn.jpg", "sea.webp", "forest 🌲", LONG, "<b>bold</b>", "night.png"].entries()) {
@@ -84,10 +61,7 @@ describe("every page", () => {
         page.problems.length = 0;
         await page.goto(path, { waitUntil: "load" });
         await prepare?.(page);
-        await page.screenshot({ path: join(shots, `${name}-${look.name}.png`), fullPage: name !== "docs" });
-        const width = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(width <= look.viewport.width, `${name} is ${width} px wide`);
-        if (!look.isMobile) assert.deepEqual(await findings(page), [], `${name} in ${look.name}`);
+        await assertFits(page, look, name);
         assertQuiet(page, expected);
       }
       await page.context().close();

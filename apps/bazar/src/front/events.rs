@@ -2,14 +2,15 @@
 //! listens, the catalog is asked what has moved. Says the latest of each book,
 //! never all that was in between.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use super::Front;
+use crate::error::Result;
 use crate::model::BookId;
 
 /// How often the catalog is asked.
@@ -34,58 +35,63 @@ pub(crate) struct Stock {
 /// Who listens.
 pub(crate) struct Events {
     sender: Sender<Stock>,
-    is_watched: AtomicBool,
+    /// Whether the catalog is being asked.
+    is_watched: Mutex<bool>,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { sender: broadcast::channel(WAITING).0, is_watched: AtomicBool::new(false) }
+        Self { sender: broadcast::channel(WAITING).0, is_watched: Mutex::new(false) }
     }
 }
 
 impl Front {
-    /// The changes of the stock from now on.
-    pub(crate) fn events(&self) -> Receiver<Stock> {
+    /// The changes of the stock from now on: whoever looks at a book after this
+    /// has returned misses none.
+    ///
+    /// # Errors
+    /// No catalog answers.
+    pub(crate) async fn events(&self) -> Result<Receiver<Stock>> {
         let events = &self.shared.events;
-        let receiver = events.sender.subscribe();
-        if !events.is_watched.swap(true, Ordering::AcqRel) {
-            tokio::spawn(self.clone().watch());
+        let mut is_watched = events.is_watched.lock().await;
+        if !*is_watched {
+            let latest = self.movements(None).await?;
+            let latest = latest.iter().map(|movement| movement.number).max().unwrap_or(0);
+            let known = self.movements(Some(latest.saturating_sub(AGAIN))).await?;
+            let known = known.iter().map(|movement| movement.number).collect();
+            *is_watched = true;
+            tokio::spawn(self.clone().watch(latest, known));
         }
-        receiver
+        Ok(events.sender.subscribe())
     }
 
-    /// Asks until nobody listens any more.
-    async fn watch(self) {
+    /// Asks until nobody listens any more; `known` are the movements that are no
+    /// news.
+    async fn watch(self, mut latest: u64, mut known: BTreeSet<u64>) {
         let events = &self.shared.events;
-        let mut latest = None;
-        let mut told = HashMap::new();
         loop {
-            let after = latest.map(|latest: u64| latest.saturating_sub(AGAIN));
-            match self.movements(after).await {
+            tokio::time::sleep(EVERY).await;
+            match self.movements(Some(latest.saturating_sub(AGAIN))).await {
                 Ok(movements) => {
-                    for movement in &movements {
-                        let stock = Stock { id: movement.book, quantity: movement.stock };
-                        let before = told.insert(stock.id, stock.quantity);
-                        // What was there before anybody listened is no news.
-                        let is_news = latest.is_some_and(|latest| movement.number > latest);
-                        if before != Some(stock.quantity) && (is_news || before.is_some()) {
-                            // They may have gone meanwhile.
-                            let _ = events.sender.send(stock);
+                    let mut news = BTreeMap::new();
+                    for movement in movements {
+                        if known.insert(movement.number) {
+                            news.insert(movement.book, movement.stock);
                         }
-                        latest = latest.max(Some(movement.number));
+                        latest = latest.max(movement.number);
                     }
-                    latest = latest.or(Some(0));
+                    known = known.split_off(&latest.saturating_sub(AGAIN));
+                    for (id, quantity) in news {
+                        // They may have gone meanwhile.
+                        let _ = events.sender.send(Stock { id, quantity });
+                    }
                 }
                 Err(error) => tracing::debug!(?error, "the stock's movements can't be looked up"),
             }
-            tokio::time::sleep(EVERY).await;
+            let mut is_watched = events.is_watched.lock().await;
             if events.sender.receiver_count() == 0 {
-                events.is_watched.store(false, Ordering::Release);
-                // One may have come in between, and have seen that we watch.
-                let is_needed = events.sender.receiver_count() > 0;
-                if !is_needed || events.is_watched.swap(true, Ordering::AcqRel) {
-                    return;
-                }
+                *is_watched = false;
+                return;
             }
         }
     }
