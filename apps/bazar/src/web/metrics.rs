@@ -2,30 +2,19 @@
 //! figures are read where they are kept.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header;
-use larder_web::Problem;
+use axum::response::Response;
+use larder_web::metrics_page;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
 
 use crate::front::{Front, ReplicaStatus};
 
 /// `GET /metrics`: in the OpenMetrics text format.
 pub(super) async fn metrics(State(front): State<Front>) -> Response {
-    let mut registry = Registry::with_prefix("larder_bazar");
-    registry.register_collector(Box::new(Figures(front)));
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => Problem::internal().into_response(),
-    }
+    metrics_page("larder_bazar", Figures(front))
 }
 
 /// Reads the figures at the moment they are asked for.

@@ -2,17 +2,16 @@
 //! figures are read where they are kept.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header;
+use axum::response::Response;
 use larder_tier::{Histogram, Ratio, Report};
-use larder_web::Problem;
+use larder_web::metrics_page;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Unit;
 
 use crate::model::OBJECTIVES;
 use crate::service::Images;
@@ -40,16 +39,7 @@ const BUCKETS_NS: [u64; 13] = [
     (status = 200, description = "Metrics in the OpenMetrics text format"),
 ))]
 pub(crate) async fn metrics(State(images): State<Images>) -> Response {
-    let mut registry = Registry::with_prefix("larder");
-    registry.register_collector(Box::new(Figures(images)));
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(_) => Problem::internal().into_response(),
-    }
+    metrics_page("larder", Figures(images))
 }
 
 /// Reads the figures where they are kept at the moment they are asked for, so
@@ -225,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_what_if_is_a_figure_per_policy_capacity_and_kind_of_hits() {
-        let mut registry = Registry::with_prefix("larder");
+        let mut registry = prometheus_client::registry::Registry::with_prefix("larder");
         registry.register_collector(Box::new(WhatIf(report())));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("is written");
