@@ -54,6 +54,9 @@ pub enum Error {
     /// This node of a cluster can't answer without the risk of an old answer.
     #[error(transparent)]
     Unserved(#[from] Unserved),
+    /// The data folder can't be used.
+    #[error(transparent)]
+    Folder(Arc<larder_blobs::Error>),
     /// A failure of rows.
     #[error("the database failed")]
     Rows(#[source] Arc<larder_sql::Error>),

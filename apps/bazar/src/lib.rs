@@ -180,7 +180,7 @@ async fn begin(
     let path = config.data.clone();
     let folder = tokio::task::spawn_blocking(move || DataFolder::open(&path)).await;
     let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
-    let folder = folder.map_err(|error| Error::Damaged(error.to_string()))?;
+    let folder = folder.map_err(|error| Error::Folder(Arc::new(error)))?;
     let shop = open(config, folder.path(), keeps_entries).await?;
     shop.seed().await?;
     let local = Arc::new(Local::new(shop.clone(), config.token.clone(), limits.clone()));

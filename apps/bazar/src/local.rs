@@ -42,29 +42,28 @@ impl Local {
     /// Starts a new one, which front ends find when this returns.
     pub(crate) async fn add(&self, role: Role, name: String, listener: TcpListener) -> Result<()> {
         let address = listener.local_addr().map_err(|error| Error::Damaged(error.to_string()))?;
-        let registered = Registered { role, name: name.clone(), address: address.to_string() };
-        self.shop.register(registered).await?;
-        let running = Some(self.serve(role, &name, address, listener));
+        let running = Some(self.serve(role, &name, address, listener).await?);
         self.replicas.lock().push(Replica { role, name, address, running });
         Ok(())
     }
 
-    fn serve(
+    async fn serve(
         &self,
         role: Role,
         name: &str,
         address: SocketAddr,
         listener: TcpListener,
-    ) -> (Shutdown, JoinHandle<()>) {
+    ) -> Result<(Shutdown, JoinHandle<()>)> {
+        let registered = Registered { role, name: name.into(), address: address.to_string() };
+        self.shop.register(registered.clone()).await?;
         let stop = Shutdown::default();
         let router = replica::router(self.shop.clone(), role, name, self.token.clone());
-        let registered = Registered { role, name: name.into(), address: address.to_string() };
         let serving = larder_web::serve(listener, router, self.limits.clone(), stop.clone());
-        let registering = register(self.shop.clone(), registered, stop.clone());
+        let registering = stay_registered(self.shop.clone(), registered, stop.clone());
         let task = tokio::spawn(async move {
             tokio::join!(serving, registering);
         });
-        (stop, task)
+        Ok((stop, task))
     }
 
     /// Names and whether they run.
@@ -93,7 +92,7 @@ impl Local {
     /// Starts one that was stopped. Says whether there is one of that name.
     ///
     /// # Errors
-    /// Its port is taken.
+    /// Its port is taken, or the store fails.
     pub(crate) async fn start(&self, name: &str) -> Result<bool> {
         let found = {
             let replicas = self.replicas.lock();
@@ -105,7 +104,7 @@ impl Local {
             return Ok(true);
         }
         let listener = larder_web::listen("replica", address).await.map_err(Error::Damaged)?;
-        let running = self.serve(role, name, address, listener);
+        let running = self.serve(role, name, address, listener).await?;
         let mut replicas = self.replicas.lock();
         if let Some(replica) = replicas.iter_mut().find(|replica| replica.name == name) {
             replica.running = Some(running);
@@ -126,9 +125,11 @@ impl Local {
     }
 }
 
-/// Notes that a replica is there until it is stopped, and then that it isn't.
-async fn register(shop: Shop, replica: Registered, stop: Shutdown) {
-    let mut ticks = tokio::time::interval(REGISTER_EVERY);
+/// Goes on noting that a replica is there until it is stopped, and then that it
+/// isn't.
+async fn stay_registered(shop: Shop, replica: Registered, stop: Shutdown) {
+    let first = tokio::time::Instant::now() + REGISTER_EVERY;
+    let mut ticks = tokio::time::interval_at(first, REGISTER_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

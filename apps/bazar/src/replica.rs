@@ -149,7 +149,9 @@ impl From<Error> for Problem {
             }
             Error::NoReplica { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Error::Told(problem) => return Self::clone(problem),
-            Error::Rows(_) | Error::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Error::Rows(_) | Error::Folder(_) | Error::Damaged(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         if status.is_server_error() {
             tracing::warn!(error = ?error, "a request failed");

@@ -187,15 +187,30 @@ pub(crate) async fn run(command: BazarCommand) -> anyhow::Result<()> {
     let web = WebConfig { hosts: options.host, access, limits };
     let shutdown = Shutdown::default();
     end_on_signals(shutdown.clone())?;
+    let data = config.data.clone();
     let served =
         larder_bazar::run(config, web, parts, peers, shutdown, || announce(&announcement)).await;
-    Ok(served?)
+    served.map_err(|error| explain(error, &data))
+}
+
+/// A shop that can't be opened is most often a wrong flag.
+fn explain(error: larder_bazar::Error, data: &Path) -> anyhow::Error {
+    use larder_bazar::Error;
+    match error {
+        Error::Folder(source) => Usage(format!("--data {}: {source}", data.display())).into(),
+        Error::Rows(source) if matches!(*source, larder_sql::Error::Open { .. }) => {
+            Usage(format!("--database: {source}")).into()
+        }
+        error => anyhow::Error::new(error),
+    }
 }
 
 /// The bookstore as a part of everything on this machine, with its own folder
-/// in `--data`, and its covers in the image store at `images`.
+/// in `--data`, its pages under the path `base`, and its covers in the image
+/// store at `images`.
 pub(crate) async fn mount(
     options: &Options,
+    base: &str,
     images: SocketAddr,
     limits: &Limits,
     shutdown: Shutdown,
@@ -219,7 +234,9 @@ pub(crate) async fn mount(
         token: ServiceToken::random(),
         images: Some(format!("http://{images}")),
     };
-    Ok(larder_bazar::mount(config, replicas, "/bazar", limits, shutdown).await?)
+    let data = config.data.clone();
+    let mounted = larder_bazar::mount(config, replicas, base, limits, shutdown).await;
+    mounted.map_err(|error| explain(error, &data))
 }
 
 /// Checks what no single flag can be checked for; returns the admin token.

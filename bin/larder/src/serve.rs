@@ -97,7 +97,7 @@ pub(crate) async fn run(
     let bazar = match images.as_ref().filter(|_| services.bazar && is_alone) {
         Some(images) => {
             let images = images.local_addr()?;
-            Some(bazar::mount(&options, images, &limits, shutdown.clone()).await?)
+            Some(bazar::mount(&options, BAZAR, images, &limits, shutdown.clone()).await?)
         }
         None => None,
     };

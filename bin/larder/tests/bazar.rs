@@ -198,6 +198,13 @@ fn what_makes_no_sense_is_refused_with_words() {
         let ended = run(larder().arg("bazar").args(["--data", "/nonexistent"]).args(&wrong));
         assert_eq!(ended.code, Some(2), "{wrong:?}: {}", ended.log);
     }
+    for command in ["bazar", "serve"] {
+        let folder = ["--listen", "127.0.0.1:0", "--data", "/proc/none"];
+        let ended =
+            run(larder().arg(command).args(folder).env("LARDER_CACHE_LISTEN", "127.0.0.1:0"));
+        assert_eq!(ended.code, Some(2), "{command}: {}", ended.log);
+        assert!(ended.log.contains("--data /proc/none"), "{}", ended.log);
+    }
 }
 
 #[test]

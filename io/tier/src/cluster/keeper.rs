@@ -139,8 +139,9 @@ impl Keeper {
                 let (roster, (epoch, server)) = self.change(&self.anywhere, change).await?;
                 // Nothing older is asked from now on, and nothing newer until
                 // the next join has been answered.
-                for held in self.app.iter().chain(self.app.as_ref().map(|_| &self.database)) {
-                    held.hold_to(Some(server.clone()));
+                if let Some(app) = &self.app {
+                    app.hold_to(Some(server.clone()));
+                    self.database.hold_to(Some(server));
                 }
                 Reply::Joined { epoch, roster }
             }
