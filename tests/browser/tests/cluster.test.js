@@ -18,6 +18,8 @@ describe("cluster", () => {
     await page.goto("/cluster");
     await page.getByText("This is a single node").waitFor();
     assert.equal(await page.locator(".chart").count(), 6);
+    // Its own figures: nobody else reports for it.
+    await page.locator(".tile", { hasText: "Capacity" }).getByText("256 MB").waitFor();
     await page.getByRole("button", { name: "Grow by one" }).click();
     await page.getByText("Nothing was changed.").waitFor();
     assertQuiet(page, /422/);

@@ -123,7 +123,8 @@ pub(super) async fn take_part_for_ever(images: Images) {
 }
 
 impl Images {
-    fn load(&self) -> Load {
+    /// What this node holds and has done.
+    pub(crate) fn load(&self) -> Load {
         let stats = self.shared.tier.cache_stats();
         let total = self.shared.tier.meter().total();
         let listens = self.shared.config.cluster.as_ref().map(|cluster| cluster.listens);

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use larder_clock::{Clock, SystemClock, Timestamp};
-use larder_tier::Member;
+use larder_tier::{Load, Member};
 use larder_web::{Posted, Problem, Visit};
 
 use super::Pages;
@@ -90,12 +90,16 @@ impl ClusterPage {
             Some(overview) => (overview.node, overview.version, overview.members),
             None => (0, 0, Vec::new()),
         };
+        let loads: Vec<Load> = match is_alone {
+            true => vec![images.load()],
+            false => members.iter().map(|member| member.load.clone()).collect(),
+        };
         Ok(Self {
             frame: Frame::of(visit, "Cluster", Tab::Cluster),
             is_alone,
             node,
             version,
-            tiles: tiles(&members, &minutes, pool.size),
+            tiles: tiles(&loads, &minutes, pool.size),
             members: members.into_iter().map(|member| row(member, node)).collect(),
             size: pool.size,
             could: pool.members,
@@ -246,15 +250,15 @@ fn decision(decision: &PoolDecision) -> DecisionRow {
     }
 }
 
-fn tiles(members: &[Member], minutes: &[Minute], size: u16) -> Vec<(&'static str, String)> {
-    let sum = |of: fn(&Member) -> u64| members.iter().map(of).sum::<u64>();
+fn tiles(loads: &[Load], minutes: &[Minute], size: u16) -> Vec<(&'static str, String)> {
+    let sum = |of: fn(&Load) -> u64| loads.iter().map(of).sum::<u64>();
     let last = minutes.last().copied().unwrap_or_default();
     vec![
         ("Active nodes", text::count(size.into())),
         ("Hit rate", text::percent(last.hit_rate)),
         ("Miss rate", text::percent(last.miss_rate)),
-        ("Items in memory", text::count(sum(|member| member.load.items))),
-        ("Total size", text::bytes(sum(|member| member.load.size_bytes))),
-        ("Capacity", text::bytes(sum(|member| member.load.capacity_bytes))),
+        ("Items in memory", text::count(sum(|load| load.items))),
+        ("Total size", text::bytes(sum(|load| load.size_bytes))),
+        ("Capacity", text::bytes(sum(|load| load.capacity_bytes))),
     ]
 }
