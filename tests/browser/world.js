@@ -19,6 +19,8 @@ export const DEADLINE = 15_000;
 /** The programs, each on free ports. */
 const STORE = ["serve", "--only", "images,cache", "--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"];
 const SHOP = ["bazar", "--listen", "127.0.0.1:0"];
+const GRANTS = ["grants"];
+const MOUNTED = ["serve", "--only", "images,grants", "--listen", "127.0.0.1:0"];
 
 export class World {
   /** Starts a server with an empty store and a browser. */
@@ -29,6 +31,24 @@ export class World {
   /** Starts the bookstore with its first books, all in one process, and a browser. */
   static shop(...flags) {
     return World.#of(SHOP, flags);
+  }
+
+  /** Starts the three services of research funding with nobody in them, and a browser. */
+  static async grants(...flags) {
+    // Below the ports that systems give away, so that a restart finds them free.
+    const port = 20_000 + 3 * Math.floor(Math.random() * 4_000);
+    const world = await World.#of([...GRANTS, "--listen", `127.0.0.1:${port}`], flags);
+    world.urls = Object.fromEntries(
+      ["university", "agency", "researchers"].map((service, offset) => [service, `http://127.0.0.1:${port + offset}`]),
+    );
+    return world;
+  }
+
+  /** Starts the image store, which shows the three services under `/grants`, and a browser. */
+  static async mountedGrants() {
+    const world = await World.#of(MOUNTED, []);
+    world.urls = Object.fromEntries(["university", "agency", "researchers"].map((service) => [service, `${world.url}/grants/${service}`]));
+    return world;
   }
 
   static async #of(program, flags) {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use larder_sql::DatabaseUrl;
 use larder_tier::{PolicyKind, Secret};
+use larder_web::ServiceToken;
 use tokio::net::TcpListener;
 
-use crate::replica::ServiceToken;
 use crate::store::Role;
 
 /// The settings of a process of the bookstore.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use larder_input::Invalid;
 use larder_tier::Unserved;
 use larder_web::Problem;
-
-use crate::model::Invalid;
 
 /// Why the bookstore didn't do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -82,6 +81,15 @@ fn sold_out(left: u32) -> String {
         0 => "This book is sold out. Nothing was bought.".into(),
         1 => "Only 1 copy is left. Nothing was bought.".into(),
         _ => format!("Only {left} copies are left. Nothing was bought."),
+    }
+}
+
+impl larder_tier::Unsettled for Error {
+    fn settled(&self) -> Option<larder_sql::Settled> {
+        match self {
+            Self::Unknown(error) => error.settled(),
+            _ => None,
+        }
     }
 }
 

@@ -2,27 +2,27 @@
 //! replica of the catalog, and passes purchases on to one of the orders. Holds
 //! no rows.
 
+mod answer;
 mod balance;
-mod client;
 mod events;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use larder_input::IdempotencyKey;
 use larder_tier::{Key, Reader, Source, Unserved};
+use larder_web::{Client, ServiceToken, Told};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use answer::Answer;
 pub(crate) use balance::ReplicaStatus;
 use balance::{Ask, Replicas};
-use client::{Client, Told};
 use events::Events;
 
 use crate::error::{Error, Result};
-use crate::model::{
-    Book, BookId, Change, IdempotencyKey, Movement, NewBook, Order, Page, Purchase, Title, Topic,
-};
-use crate::replica::{IDEMPOTENCY_KEY, ServiceToken};
+use crate::model::{Book, BookId, Change, Movement, NewBook, Order, Page, Purchase, Title, Topic};
+use crate::replica::IDEMPOTENCY_KEY;
 use crate::service::{Entry, Shop, Value, book_key, topic_key};
 use crate::store::Role;
 

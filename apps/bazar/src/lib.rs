@@ -26,7 +26,6 @@ pub use config::{Cluster, Config, Memory, Parts};
 pub use error::Error;
 use front::Front;
 use local::Local;
-pub use replica::ServiceToken;
 use service::Shop;
 pub use store::Role;
 use store::Store;

@@ -5,13 +5,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use larder_web::{Limits, Shutdown};
+use larder_web::{Limits, ServiceToken, Shutdown};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
-use crate::replica::{self, ServiceToken};
+use crate::replica;
 use crate::service::Shop;
 use crate::store::{Registered, Role};
 

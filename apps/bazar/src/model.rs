@@ -2,13 +2,13 @@
 //! them one that can be understood. Knows no SQL and no HTTP.
 
 mod listing;
-mod text;
+pub mod text;
 
 use larder_clock::Timestamp;
+use larder_input::Invalid;
 use serde::{Deserialize, Serialize};
 
 pub use listing::{Listing, Page, Sort};
-pub use text::{IdempotencyKey, Text};
 
 /// Which book: 1 or more, never used again.
 pub type BookId = u64;
@@ -18,23 +18,6 @@ pub const MOST_COPIES: u32 = 1_000_000;
 
 /// The highest price, in cents.
 pub const HIGHEST_PRICE: u32 = 100_000_000;
-
-/// Why a request can't be understood. The message is for the client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub struct Invalid {
-    /// The field or parameter at fault.
-    pub field: &'static str,
-    /// What is wrong with it and what would be right.
-    pub why: String,
-}
-
-impl Invalid {
-    /// `why` is a sentence.
-    pub fn new(field: &'static str, why: impl Into<String>) -> Self {
-        Self { field, why: why.into() }
-    }
-}
 
 /// A book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,13 +93,13 @@ impl NewBook {
     /// The first field that makes no sense.
     pub fn checked(self) -> Result<Self, Invalid> {
         Ok(Self {
-            title: Text::TITLE.of(&self.title)?,
-            topic: Text::TOPIC.of(&self.topic)?,
-            author: Text::AUTHOR.of(&self.author)?,
+            title: text::TITLE.of(&self.title)?,
+            topic: text::TOPIC.of(&self.topic)?,
+            author: text::AUTHOR.of(&self.author)?,
             isbn: optional(self.isbn, text::isbn)?,
             price_cents: price(self.price_cents)?,
             stock: copies("stock", self.stock)?,
-            cover: optional(self.cover, |cover| Text::COVER.of(cover))?,
+            cover: optional(self.cover, |cover| text::COVER.of(cover))?,
         })
     }
 }
@@ -194,7 +177,7 @@ impl Change {
         let cover = match self.cover.as_deref().map(str::trim) {
             None => None,
             Some("") => Some(String::new()),
-            Some(cover) => Some(Text::COVER.of(cover)?),
+            Some(cover) => Some(text::COVER.of(cover)?),
         };
         let price_cents = self.price_cents.map(price).transpose()?;
         let change = Self { price_cents, cover, ..self };
@@ -245,7 +228,7 @@ pub struct Order {
     /// The price of one, in cents.
     pub price_cents: u32,
     /// When, in microseconds since 1970.
-    #[serde(with = "microseconds")]
+    #[serde(with = "larder_clock::microseconds")]
     pub at: Timestamp,
 }
 
@@ -267,24 +250,6 @@ pub struct Movement {
     pub by: i64,
     /// Copies in stock now, which may be after later ones.
     pub stock: u32,
-}
-
-mod microseconds {
-    use larder_clock::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        time: &Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(time.0)
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(
-        deserializer: D,
-    ) -> Result<Timestamp, D::Error> {
-        i64::deserialize(deserializer).map(Timestamp)
-    }
 }
 
 fn price(cents: u32) -> Result<u32, Invalid> {

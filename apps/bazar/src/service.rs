@@ -9,13 +9,13 @@ mod seeds;
 use std::sync::Arc;
 
 use larder_clock::{SharedClock, Timestamp};
+use larder_input::IdempotencyKey;
 use larder_sql::Guard;
-use larder_tier::{Cluster, End, Key, Scope, Tier, Written};
+use larder_tier::{Cluster, Key, Scope, Tier, Written};
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Book, BookId, Change, IdempotencyKey, Listing, Movement, NewBook, Order, Page, Purchase, Text,
-    Title, Topic,
+    Book, BookId, Change, Listing, Movement, NewBook, Order, Page, Purchase, Title, Topic, text,
 };
 use crate::store::{Registered, Store};
 pub use entry::{Entry, Value};
@@ -133,7 +133,7 @@ impl Shop {
         let scope = Scope::group(topic_group(&new.topic));
         let change = move |guard: Option<Guard>| {
             let (store, new) = (store.guarded(guard), new.clone());
-            async move { written(store.add(new, now).await) }
+            async move { Written::from(store.add(new, now).await) }
         };
         self.write(scope, change).await
     }
@@ -153,7 +153,7 @@ impl Shop {
         let (store, now) = (self.shared.store.clone(), self.now());
         let make = move |guard: Option<Guard>| {
             let (store, change) = (store.guarded(guard), change.clone());
-            async move { written(store.change(id, change, now).await) }
+            async move { Written::from(store.change(id, change, now).await) }
         };
         self.write(Scope::Groups(groups), make).await
     }
@@ -170,7 +170,7 @@ impl Shop {
         let (buying, of) = (store.clone(), key.clone());
         let change = move |guard: Option<Guard>| {
             let (store, key) = (buying.guarded(guard), of.clone());
-            async move { written(store.purchase(purchase, key, now).await) }
+            async move { Written::from(store.purchase(purchase, key, now).await) }
         };
         match self.write(Scope::group(book_group(purchase.book)), change).await {
             // The same purchase by another replica was faster.
@@ -268,25 +268,10 @@ impl Shop {
     }
 }
 
-/// What the tier has to know of a change.
-fn written<T>(result: Result<T>) -> Written<Result<T>> {
-    let end = match &result {
-        Ok(_) => End::Committed,
-        Err(Error::Unknown(error)) => match &**error {
-            larder_sql::Error::Unknown { settled, .. } => {
-                End::Unknown(Box::pin(settled.clone().wait()))
-            }
-            _ => End::Unchanged,
-        },
-        Err(_) => End::Unchanged,
-    };
-    Written { result, end }
-}
-
 /// The words of a topic as it is stored.
 ///
 /// # Errors
 /// It can be no topic.
 pub fn topic_of(text: &str) -> Result<String> {
-    Ok(Text::TOPIC.of(text)?)
+    Ok(text::TOPIC.of(text)?)
 }

@@ -157,14 +157,12 @@ impl Error {
             _ => false,
         }
     }
+}
 
-    /// Where it isn't known whether a change happened: when it will be.
-    pub fn settled(&self) -> Option<Settled> {
+impl larder_tier::Unsettled for Error {
+    fn settled(&self) -> Option<Settled> {
         match self {
-            Self::Unknown(error) => match &**error {
-                larder_sql::Error::Unknown { settled, .. } => Some(settled.clone()),
-                _ => None,
-            },
+            Self::Unknown(error) => error.settled(),
             _ => None,
         }
     }

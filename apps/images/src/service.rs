@@ -20,7 +20,7 @@ use larder_blobs::{BlobStore, BlobsUrl, BoxStream, DataFolder};
 use larder_clock::SharedClock;
 use larder_picture::Variant;
 use larder_sql::{Database, DatabaseUrl, Guard};
-use larder_tier::{End, Key, Scope, Source, Tier, Written};
+use larder_tier::{Key, Scope, Source, Tier, Written};
 use larder_web::Shutdown;
 use tokio::sync::{Notify, Semaphore};
 
@@ -289,7 +289,7 @@ impl Images {
         let change = move |guard| {
             let (store, key) = (store.guarded(guard), key.clone());
             let precondition = precondition.clone();
-            async move { written(store.delete(&key, precondition, now).await) }
+            async move { Written::from(store.delete(&key, precondition, now).await) }
         };
         let deleted = self.write(scope, change).await?;
         self.shared.released.notify_one();
@@ -304,7 +304,7 @@ impl Images {
         let (store, now) = (self.shared.store.clone(), self.shared.clock.now());
         let change = move |guard| {
             let store = store.guarded(guard);
-            async move { written(store.delete_all(now).await) }
+            async move { Written::from(store.delete_all(now).await) }
         };
         let deleted = self.write(Scope::All, change).await?;
         self.shared.released.notify_one();
@@ -384,18 +384,6 @@ const READERS: usize = 8;
 
 /// A store that takes longer to say that it is there is not.
 const READY_WITHIN: Duration = Duration::from_secs(1);
-
-/// What a change came to, for the tier.
-fn written<T>(result: Result<T>) -> Written<Result<T>> {
-    let end = match &result {
-        Ok(_) => End::Committed,
-        Err(error) => match error.settled() {
-            Some(settled) => End::Unknown(Box::pin(settled.wait())),
-            None => End::Unchanged,
-        },
-    };
-    Written { result, end }
-}
 
 /// The key of an image, or of a part of it, in the tier.
 fn tier_key(key: &ImageKey, part: &str) -> Key {

@@ -75,6 +75,13 @@ impl Client {
         Ok(())
     }
 
+    /// A header of the last answer.
+    pub(crate) fn header(&self, answer: Answer, name: &str) -> Option<&str> {
+        let head = std::str::from_utf8(&self.answer[..answer.body]).ok()?;
+        let mut headers = head.split("\r\n").filter_map(|line| line.split_once(": "));
+        headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// The body of the last answer.
     pub(crate) fn body(&self, answer: Answer) -> &[u8] {
         &self.answer[answer.body..]

@@ -2,6 +2,7 @@
 
 mod bazar;
 mod forwards;
+mod grants;
 mod growth;
 mod hits;
 mod kills;
@@ -28,5 +29,6 @@ pub(crate) const QUESTIONS: &[Question] = &[
     Question { name: "pool", title: "Hit ratio of a pool that grows", ask: pool::ask },
     Question { name: "forwards", title: "A hit, a peer's answer and a miss", ask: forwards::ask },
     Question { name: "bazar", title: "The bookstore", ask: bazar::ask },
+    Question { name: "grants", title: "Research funding", ask: grants::ask },
     Question { name: "growth", title: "Many nodes, simulated", ask: growth::ask },
 ];

@@ -104,6 +104,18 @@ impl Shop {
         self.start("alone", "bazar", &[])
     }
 
+    /// Research funding in one process over a database of its own, embedded
+    /// or a server's: the researchers' service of it.
+    pub(crate) fn grants(&self, name: &str, database: Option<&str>, more: &[&str]) -> Result<Node> {
+        let data = self.folder.path().join(name);
+        fs::create_dir_all(&data)?;
+        let folder = data.display().to_string();
+        let place = ["grants", "--listen", "127.0.0.1:0", "--data", &folder];
+        let rows: &[&str] = &database.map_or(vec![], |url| vec!["--database", url]);
+        let arguments = [&place[..], rows, more].concat().into_iter().map(str::to_owned);
+        Node::start(&data, &arguments.collect::<Vec<_>>(), "researchers")
+    }
+
     /// A process of its own.
     pub(crate) fn part(&self, part: &str, name: &str, more: &[&str]) -> Result<Node> {
         let secret = self.folder.path().join("secret").display().to_string();

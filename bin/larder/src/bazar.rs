@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use larder_bazar::{Config, Memory, Parts, Role, ServiceToken};
+use larder_bazar::{Config, Memory, Parts, Role};
 use larder_cache::PolicyKind;
 use larder_sql::DatabaseUrl;
-use larder_tier::{SECRET_MIN_BYTES, Secret};
-use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
+use larder_tier::Secret;
+use larder_web::{Access, Limits, ServiceToken, Shutdown, WebConfig, listen};
 use tokio::net::TcpListener;
 
 use crate::Usage;
-use crate::flags::{LogOptions, Options, address, capacity};
+use crate::flags::{LogOptions, MemberOptions, Options, address, capacity};
 use crate::logging;
 use crate::serve::{announce, connections, end_on_signals, is_open, read_secret};
 
@@ -126,21 +126,8 @@ struct BazarOptions {
     #[arg(long, env = "LARDER_ALLOW_ANONYMOUS", help_heading = "Access")]
     allow_anonymous: bool,
 
-    /// Make this process one of several that are one shop: where the others
-    /// reach it. They find each other through the database; port 0 takes a
-    /// free one
-    #[arg(long, env = "LARDER_NODE_ADDRESS", value_name = "ADDRESS:PORT", value_parser = address, requires = "cluster_secret_file", help_heading = "Cluster")]
-    node_address: Option<SocketAddr>,
-
-    /// A file with the secret that all processes of the shop share, 32 bytes
-    /// or more
-    #[arg(long, env = "LARDER_CLUSTER_SECRET_FILE", value_name = "FILE", help_heading = "Cluster")]
-    cluster_secret_file: Option<PathBuf>,
-
-    /// The database has standbys that take over by themselves, synchronously
-    /// replicated and never less
-    #[arg(long, env = "LARDER_DATABASE_HAS_STANDBYS", help_heading = "Cluster")]
-    database_has_standbys: bool,
+    #[command(flatten)]
+    member: MemberOptions,
 
     #[command(flatten)]
     log: LogOptions,
@@ -155,15 +142,15 @@ pub(crate) async fn run(command: BazarCommand) -> anyhow::Result<()> {
         Some(Part::Order(options)) => (*options, Some(Some(Role::Order))),
     };
     logging::start(&options.log)?;
-    let token = check(&options, part.is_some())?;
+    let token = check(&options)?;
     let parts = listen_for(&options, part).await?;
-    let peers = match options.node_address {
-        Some(address) => Some(listen("--node-address", address).await.map_err(Usage)?),
-        None => None,
-    };
-    let cluster = match &peers {
-        None => None,
-        Some(peers) => Some(cluster(&options, peers.local_addr()?)?),
+    let joined = options.member.join(options.database.as_ref(), part.is_some()).await?;
+    let (peers, cluster) = match joined {
+        None => (None, None),
+        Some((peers, secret)) => {
+            let cluster = cluster(&options, peers.local_addr()?, secret.as_bytes());
+            (Some(peers), Some(cluster))
+        }
     };
     let announcement = announcement(&options, &parts, token.is_some())?;
     let (token_of_services, cluster) = match cluster {
@@ -240,22 +227,7 @@ pub(crate) async fn mount(
 }
 
 /// Checks what no single flag can be checked for; returns the admin token.
-fn check(options: &BazarOptions, is_part: bool) -> Result<Option<String>, Usage> {
-    let is_server = matches!(options.database, Some(DatabaseUrl::Server(_)));
-    if is_part && (options.node_address.is_none() || !is_server) {
-        return Err(Usage(
-            "a part of the shop in a process of its own needs --node-address, \
-             --cluster-secret-file and --database postgres://… or mariadb://…, the same for all"
-                .into(),
-        ));
-    }
-    if options.node_address.is_some() && !is_server {
-        return Err(Usage(
-            "--node-address: several processes need a database server that all of them use: add \
-             --database postgres://… or mariadb://…"
-                .into(),
-        ));
-    }
+fn check(options: &BazarOptions) -> Result<Option<String>, Usage> {
     let token = options.admin_token_file.as_deref();
     let token =
         token.map(|file| read_secret("--admin-token-file", file, "token", 16)).transpose()?;
@@ -311,14 +283,12 @@ async fn after(first: SocketAddr, number: u16) -> Result<TcpListener, Usage> {
 fn cluster(
     options: &BazarOptions,
     address: SocketAddr,
-) -> Result<(larder_bazar::Cluster, ServiceToken), Usage> {
-    let none = Path::new("");
-    let file = options.cluster_secret_file.as_deref().unwrap_or(none);
-    let secret = read_secret("--cluster-secret-file", file, "secret", SECRET_MIN_BYTES)?;
-    let token = ServiceToken::of(secret.as_bytes());
-    let secret = Secret::new(secret.as_bytes()).expect("it is long enough");
-    let is_replicated = options.database_has_standbys;
-    Ok((larder_bazar::Cluster { address, secret, is_replicated }, token))
+    secret: &[u8],
+) -> (larder_bazar::Cluster, ServiceToken) {
+    let token = ServiceToken::of("larder 2026 bazar between services", secret);
+    let secret = Secret::new(secret).expect("it is long enough");
+    let is_replicated = options.member.database_has_standbys;
+    (larder_bazar::Cluster { address, secret, is_replicated }, token)
 }
 
 /// What a person who started it wants to know.

@@ -11,9 +11,9 @@ use crate::flags::Command;
 /// The file that is read when it exists and `LARDER_CONFIG` names no other.
 const FILE: &str = "larder.toml";
 
-/// The command whose keys stand in a section of their own, by its name: it has
-/// other addresses and another database.
-const BAZAR: &str = "bazar";
+/// The commands whose keys stand in sections of their own, by their names: they
+/// have other addresses and other databases.
+const SECTIONS: [&str; 2] = ["bazar", "grants"];
 
 /// The arguments with those of the configuration file put in.
 ///
@@ -26,8 +26,10 @@ pub(crate) fn with_file(arguments: Vec<OsString>) -> Result<Vec<OsString>, Strin
     match std::fs::read_to_string(&path) {
         Ok(text) => {
             let is_set = |variable: &str| std::env::var_os(variable).is_some();
-            let section = arguments.get(1).filter(|command| *command == BAZAR);
-            flags = to_flags(&text, section.and(Some(BAZAR)), is_set)
+            let command = arguments.get(1);
+            let section =
+                SECTIONS.into_iter().find(|section| command.is_some_and(|it| it == section));
+            flags = to_flags(&text, section, is_set)
                 .map_err(|why| format!("{}: {why}", path.display()))?;
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {}
@@ -57,7 +59,7 @@ fn put_in(mut arguments: Vec<OsString>, flags: Vec<OsString>) -> Vec<OsString> {
         }
         return arguments;
     }
-    let names_a_part = first == BAZAR
+    let names_a_part = SECTIONS.contains(&first)
         && arguments.get(2).is_some_and(|part| !part.as_encoded_bytes().starts_with(b"-"));
     let behind_command = if names_a_part { 3 } else { 2.min(arguments.len()) };
     arguments.splice(behind_command..behind_command, flags);
@@ -71,13 +73,16 @@ fn to_flags(
 ) -> Result<Vec<OsString>, String> {
     let mut table: toml::Table =
         text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let bazar = table.remove(BAZAR);
-    if let Some(section) = section {
-        table = match bazar {
-            Some(toml::Value::Table(table)) => table,
-            None => toml::Table::new(),
-            Some(_) => return Err(format!("{section} must be a section: [{section}]")),
-        };
+    let mut of_command = None;
+    for name in SECTIONS {
+        match table.remove(name) {
+            Some(toml::Value::Table(found)) if section == Some(name) => of_command = Some(found),
+            Some(toml::Value::Table(_)) | None => {}
+            Some(_) => return Err(format!("{name} must be a section: [{name}]")),
+        }
+    }
+    if section.is_some() {
+        table = of_command.unwrap_or_default();
     }
     let mut flags = Vec::new();
     for (key, value) in table {
@@ -120,11 +125,11 @@ mod tests {
         let text = "listen = \"x\"\n[bazar]\nlisten = \"y\"\nitems = 6\n";
         let flags = |section| to_flags(text, section, |_| false).expect("is read");
         assert_eq!(flags(None), strings(&["--listen=x"]));
-        assert_eq!(flags(Some(BAZAR)), strings(&["--items=6", "--listen=y"]));
+        assert_eq!(flags(Some("bazar")), strings(&["--items=6", "--listen=y"]));
         let one_is_set = |variable: &str| variable == "LARDER_BAZAR_ITEMS";
-        let flags = to_flags(text, Some(BAZAR), one_is_set).expect("is read");
+        let flags = to_flags(text, Some("bazar"), one_is_set).expect("is read");
         assert_eq!(flags, strings(&["--listen=y"]));
-        assert!(to_flags("bazar = 5", Some(BAZAR), |_| false).is_err());
+        assert!(to_flags("bazar = 5", Some("bazar"), |_| false).is_err());
         let flags = || strings(&["--items=6"]);
         assert_eq!(
             put_in(strings(&["larder", "bazar", "order", "--data=x"]), flags()),

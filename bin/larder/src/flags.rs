@@ -2,16 +2,22 @@
 //! spelled the same.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use larder_blobs::BlobsUrl;
 use larder_cache::PolicyKind;
 use larder_images::Objective;
 use larder_sql::DatabaseUrl;
+use larder_tier::SECRET_MIN_BYTES;
+use larder_web::listen;
+use tokio::net::TcpListener;
 
+use crate::Usage;
 use crate::admin::AdminCommand;
 use crate::bazar::BazarCommand;
+use crate::grants::GrantsCommand;
+use crate::serve::read_secret;
 
 /// A cache tier for web services, and services on it.
 #[derive(Parser)]
@@ -24,8 +30,8 @@ pub(crate) struct Flags {
 /// What to start.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start everything on this machine: the image store, the mem-cache service
-    /// and the bookstore (the default)
+    /// Start everything on this machine: the image store, the mem-cache service,
+    /// the bookstore and research funding (the default)
     #[command(after_long_help = MORE)]
     Serve(Box<Options>),
     /// Start the image store alone
@@ -36,6 +42,9 @@ pub(crate) enum Command {
     Cache(Box<Options>),
     /// Start the bookstore: all of it in one process, or one part of it
     Bazar(Box<BazarCommand>),
+    /// Start research funding: all three services in one process, or one; or
+    /// add people to it
+    Grants(Box<GrantsCommand>),
     /// Look after the image store: verify, back up, restore, move
     #[command(subcommand)]
     Admin(Box<AdminCommand>),
@@ -43,7 +52,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// The names of the commands.
-    pub(crate) const NAMES: [&str; 5] = ["serve", "images", "cache", "bazar", "admin"];
+    pub(crate) const NAMES: [&str; 6] = ["serve", "images", "cache", "bazar", "grants", "admin"];
 }
 
 const MORE: &str = "\
@@ -73,7 +82,8 @@ pub(crate) struct Options {
     #[arg(long, env = "LARDER_CACHE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5001", value_parser = address, help_heading = "Addresses")]
     pub(crate) cache_listen: SocketAddr,
 
-    /// Start these alone: images, cache, bazar (which is shown with the images)
+    /// Start these alone: images, cache, bazar, grants (both shown with the
+    /// images)
     #[arg(
         long,
         env = "LARDER_ONLY",
@@ -234,6 +244,62 @@ pub(crate) struct ClusterOptions {
     pub(crate) database_has_standbys: bool,
 }
 
+/// One of several processes that are one service.
+#[derive(Args)]
+pub(crate) struct MemberOptions {
+    /// Make this process one of several that are one service: where the others
+    /// reach it. They find each other through the database; port 0 takes a free
+    /// one
+    #[arg(long, env = "LARDER_NODE_ADDRESS", value_name = "ADDRESS:PORT", value_parser = address, requires = "cluster_secret_file", help_heading = "Cluster")]
+    pub(crate) node_address: Option<SocketAddr>,
+
+    /// A file with the secret that all processes of the service share, 32 bytes
+    /// or more
+    #[arg(long, env = "LARDER_CLUSTER_SECRET_FILE", value_name = "FILE", help_heading = "Cluster")]
+    pub(crate) cluster_secret_file: Option<PathBuf>,
+
+    /// The database has standbys that take over by themselves, synchronously
+    /// replicated and never less
+    #[arg(long, env = "LARDER_DATABASE_HAS_STANDBYS", help_heading = "Cluster")]
+    pub(crate) database_has_standbys: bool,
+}
+
+impl MemberOptions {
+    /// Where the others reach this process, and what all of them know; nothing
+    /// for a process that is alone, which `is_part` of several can't be.
+    pub(crate) async fn join(
+        &self,
+        database: Option<&DatabaseUrl>,
+        is_part: bool,
+    ) -> anyhow::Result<Option<(TcpListener, String)>> {
+        let is_server = matches!(database, Some(DatabaseUrl::Server(_)));
+        let Some(address) = self.node_address else {
+            if is_part {
+                return Err(Usage(
+                    "one service in a process of its own needs --node-address, \
+                     --cluster-secret-file and --database postgres://… or mariadb://…, the same \
+                     for all"
+                        .into(),
+                )
+                .into());
+            }
+            return Ok(None);
+        };
+        if !is_server {
+            return Err(Usage(
+                "--node-address: several processes need a database server that all of them use: \
+                 add --database postgres://… or mariadb://…"
+                    .into(),
+            )
+            .into());
+        }
+        let file = self.cluster_secret_file.as_deref().unwrap_or(Path::new(""));
+        let secret = read_secret("--cluster-secret-file", file, "secret", SECRET_MIN_BYTES)?;
+        let peers = listen("--node-address", address).await.map_err(Usage)?;
+        Ok(Some((peers, secret)))
+    }
+}
+
 /// What `serve` can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
@@ -243,6 +309,8 @@ pub(crate) enum Service {
     Cache,
     /// The bookstore.
     Bazar,
+    /// Research funding.
+    Grants,
 }
 
 /// How a node in a cluster makes sure that no answer is old.

@@ -5,6 +5,7 @@ mod admin;
 mod bazar;
 mod configuration;
 mod flags;
+mod grants;
 mod local;
 mod logging;
 mod serve;
@@ -54,6 +55,9 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Cache(options) => (options, serve::Services::CACHE),
         Command::Bazar(command) => {
             return runtime.block_on(bazar::run(*command)).map(|()| ExitCode::SUCCESS);
+        }
+        Command::Grants(command) => {
+            return runtime.block_on(grants::run(*command)).map(|()| ExitCode::SUCCESS);
         }
         Command::Admin(command) => return runtime.block_on(admin::run(&command)),
     };

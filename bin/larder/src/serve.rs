@@ -8,17 +8,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use larder_images::{Config, Images, MEGABYTE, Settings};
 use larder_sql::DatabaseUrl;
 use larder_tier::{Cluster, SECRET_MIN_BYTES, Secret};
-use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
+use larder_web::{Access, Limits, Shutdown, Site, WebConfig, listen};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Usage;
 use crate::bazar;
 use crate::flags::{ClassicKey, Coherence, Options, Service, StoreOptions};
+use crate::grants;
 use crate::local::Local;
 use crate::logging;
 
@@ -28,12 +28,14 @@ pub(crate) struct Services {
     images: bool,
     cache: bool,
     bazar: bool,
+    grants: bool,
 }
 
 impl Services {
-    pub(crate) const ALL: Self = Self { images: true, cache: true, bazar: true };
-    pub(crate) const IMAGES: Self = Self { images: true, cache: false, bazar: false };
-    pub(crate) const CACHE: Self = Self { images: false, cache: true, bazar: false };
+    pub(crate) const ALL: Self = Self { images: true, cache: true, bazar: true, grants: true };
+    pub(crate) const IMAGES: Self =
+        Self { images: true, cache: false, bazar: false, grants: false };
+    pub(crate) const CACHE: Self = Self { images: false, cache: true, bazar: false, grants: false };
 
     /// Those of them that are asked for, if that is said.
     fn only(self, only: &[Service]) -> Self {
@@ -42,12 +44,16 @@ impl Services {
             images: self.images && wanted(Service::Images),
             cache: self.cache && wanted(Service::Cache),
             bazar: self.bazar && wanted(Service::Bazar) && wanted(Service::Images),
+            grants: self.grants && wanted(Service::Grants) && wanted(Service::Images),
         }
     }
 }
 
 /// Where the bookstore is shown, under the image store's address.
 const BAZAR: &str = "/bazar";
+
+/// Where research funding is.
+const GRANTS: &str = "/grants";
 
 /// Runs services until they are asked to end.
 pub(crate) async fn run(
@@ -101,9 +107,16 @@ pub(crate) async fn run(
         }
         None => None,
     };
+    let grants = match images.as_ref().filter(|_| services.grants && is_alone) {
+        Some(images) => {
+            let site = images.local_addr()?;
+            Some(grants::mount(&options, GRANTS, site, shutdown.clone()).await?)
+        }
+        None => None,
+    };
     let result = match images {
         None => {
-            announce(&announcement(None, None, cache_address, None));
+            announce(&announcement(None, &[], cache_address, None));
             Ok(())
         }
         Some(listener) => {
@@ -119,10 +132,12 @@ pub(crate) async fn run(
             });
             let mut tending = None;
             let ready = |images: &Images| {
-                let shown = bazar.as_ref().map(|_| BAZAR);
+                let bazar = bazar.as_ref().map(|_| ("bazar", BAZAR, "a bookstore"));
+                let grants = grants.as_ref().map(|_| ("grants", GRANTS, "research funding"));
+                let beside: Vec<_> = bazar.into_iter().chain(grants).collect();
                 announce(&announcement(
                     Some((address, images)),
-                    shown,
+                    &beside,
                     cache_address,
                     token.as_deref(),
                 ));
@@ -135,7 +150,11 @@ pub(crate) async fn run(
             if let Some(peers) = &peers {
                 config.cluster = Some(cluster(&options, address, peers.local_addr()?)?);
             }
-            let beside = |site| bazar.as_ref().map_or_else(Router::new, |shop| shop.router(site));
+            let beside = |site: Arc<Site>| {
+                let shop = bazar.as_ref().map(|shop| shop.router(site.clone()));
+                let grants = grants.as_ref().map(|grants| grants.router(&site));
+                shop.unwrap_or_default().merge(grants.unwrap_or_default())
+            };
             let served =
                 larder_images::run(config, web, listener, peers, shutdown.clone(), beside, ready)
                     .await;
@@ -152,6 +171,9 @@ pub(crate) async fn run(
     }
     if let Some(bazar) = bazar {
         bazar.close().await;
+    }
+    if let Some(grants) = grants {
+        grants.close().await;
     }
     result
 }
@@ -302,15 +324,15 @@ pub(crate) fn explain(error: larder_images::Error, options: &StoreOptions) -> an
 /// What a person who started it wants to know.
 fn announcement(
     images: Option<(SocketAddr, &Images)>,
-    bazar: Option<&str>,
+    beside: &[(&str, &str, &str)],
     cache: Option<SocketAddr>,
     token: Option<&str>,
 ) -> String {
     let mut lines = vec![format!("larder {}", env!("CARGO_PKG_VERSION"))];
     if let Some((address, _)) = images {
         lines.push(format!("  images      http://{address}   pages; API at /docs"));
-        if let Some(path) = bazar {
-            lines.push(format!("  bazar       http://{address}{path}   a bookstore"));
+        for (name, path, what) in beside {
+            lines.push(format!("  {name:<11} http://{address}{path}   {what}"));
         }
     }
     if let Some(address) = cache {

@@ -21,6 +21,29 @@ impl Timestamp {
     }
 }
 
+/// A point in time as a plain number, for `#[serde(with = "…")]`.
+pub mod microseconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::Timestamp;
+
+    /// Writes the number.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(time.0)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is no number.
+    pub fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp)
+    }
+}
+
 /// Tells the time of day.
 pub trait Clock: Send + Sync {
     /// The present time.

@@ -100,6 +100,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Where it isn't known whether a change happened: when it will be.
+    pub fn settled(&self) -> Option<Settled> {
+        match self {
+            Self::Unknown { settled, .. } => Some(settled.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// The result of a database operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -121,6 +121,19 @@ impl FromValue for String {
     }
 }
 
+impl FromValue for Vec<u8> {
+    const EXPECTED: &'static str = "bytes";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Blob(bytes) => Some(bytes.clone()),
+            // MariaDB tells bytes from text by nothing but what they are.
+            Value::Text(text) => Some(text.clone().into_bytes()),
+            _ => None,
+        }
+    }
+}
+
 impl<T: FromValue> FromValue for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 

@@ -27,7 +27,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use larder_cache::{Cache, Lease, Lookup};
 use larder_coherence::Token;
-use larder_sql::Guard;
+use larder_sql::{Guard, Settled};
 use parking_lot::Mutex;
 
 use audit::Audits;
@@ -134,6 +134,25 @@ pub struct Written<T> {
     pub result: T,
     /// Whether it happened.
     pub end: End,
+}
+
+/// What may go wrong with a change.
+pub trait Unsettled {
+    /// Where it isn't known whether the change happened: when it will be.
+    fn settled(&self) -> Option<Settled>;
+}
+
+impl<T, E: Unsettled> From<Result<T, E>> for Written<Result<T, E>> {
+    fn from(result: Result<T, E>) -> Self {
+        let end = match &result {
+            Ok(_) => End::Committed,
+            Err(error) => match error.settled() {
+                Some(settled) => End::Unknown(Box::pin(settled.wait())),
+                None => End::Unchanged,
+            },
+        };
+        Self { result, end }
+    }
 }
 
 /// Whether a change happened.

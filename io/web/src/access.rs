@@ -3,15 +3,13 @@
 //! Sessions are signed by a key made from the token, so there is nothing to
 //! store and a new token ends them all.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use parking_lot::Mutex;
 
-use crate::Problem;
+use crate::{Guesses, Problem};
 
 const SESSION: &str = "larder_session";
 
@@ -24,7 +22,7 @@ const FAILURES: u32 = 5;
 /// Decides who may change things.
 pub struct Access {
     key: Option<[u8; 32]>,
-    failures: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+    guesses: Guesses<IpAddr>,
 }
 
 /// The outcome of signing in.
@@ -41,13 +39,13 @@ pub enum SignIn {
 impl Access {
     /// Everybody may change things.
     pub fn open() -> Self {
-        Self { key: None, failures: Mutex::default() }
+        Self { key: None, guesses: Guesses::new(FAILURES) }
     }
 
     /// Only who knows `token`.
     pub fn with_token(token: &str) -> Self {
         let key = blake3::derive_key("larder 2026 administrator session", token.trim().as_bytes());
-        Self { key: Some(key), failures: Mutex::default() }
+        Self { key: Some(key), guesses: Guesses::new(FAILURES) }
     }
 
     /// Whether a token is needed at all.
@@ -83,18 +81,13 @@ impl Access {
     /// Signs in with a token.
     pub fn sign_in(&self, token: &str, from: IpAddr) -> SignIn {
         let Some(key) = &self.key else { return SignIn::Wrong };
-        let mut failures = self.failures.lock();
-        let minute = Duration::from_secs(60);
-        failures.retain(|_, (since, _)| since.elapsed() < minute);
-        let (_, count) = failures.entry(from).or_insert((Instant::now(), 0));
-        if *count >= FAILURES {
+        if !self.guesses.admit(from) {
             return SignIn::TooMany;
         }
         if !Self::with_token(token).is_same(key) {
-            *count += 1;
             return SignIn::Wrong;
         }
-        failures.remove(&from);
+        self.guesses.forget(&from);
         SignIn::Welcome(session_cookie(&new_session(key, now()), SESSION_SECONDS))
     }
 
@@ -144,7 +137,7 @@ fn session_cookie(value: &str, seconds: u64) -> HeaderValue {
 }
 
 /// The value of a cookie.
-pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     all.flat_map(Cookie::split_parse)
         .flatten()

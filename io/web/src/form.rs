@@ -10,6 +10,13 @@ use crate::access::cookie;
 
 const NAME: &str = "larder_form";
 
+/// Bytes that nobody can guess.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system gives random numbers");
+    bytes
+}
+
 /// The value a page puts into its forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormToken {
@@ -26,9 +33,7 @@ impl FormToken {
         if let Some(value) = cookie(headers, NAME).filter(is_token) {
             return Self { value, is_new: false };
         }
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the system gives random numbers");
-        Self { value: format!("{:032x}", u128::from_ne_bytes(random)), is_new: true }
+        Self { value: format!("{:032x}", u128::from_ne_bytes(random())), is_new: true }
     }
 
     /// What goes into the form's `form_token` field.

@@ -129,8 +129,9 @@ impl Site {
     }
 }
 
+/// Whether a request comes from a page of `host` itself, or from a program.
 /// Browsers say where a request comes from; programs say nothing.
-fn is_same_origin(headers: &HeaderMap, host: &str) -> bool {
+pub fn is_same_origin(headers: &HeaderMap, host: &str) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if !matches!(site, None | Some(b"same-origin" | b"none")) {
         return false;
@@ -144,7 +145,8 @@ fn is_same_origin(headers: &HeaderMap, host: &str) -> bool {
     }
 }
 
-fn wants_html(headers: &HeaderMap) -> bool {
+/// Whether the answer is for a person's browser.
+pub fn wants_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }

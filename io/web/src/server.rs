@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,11 +13,11 @@ use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::{Access, Peer};
@@ -127,7 +128,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.header_fields)
         .max_buf_size(limits.header_bytes);
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let room = Arc::new(Semaphore::new(limits.connections));
 
     loop {
@@ -142,12 +143,20 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
             request.extensions_mut().insert(Peer(peer));
             router.clone().oneshot(request.map(axum::body::Body::new))
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let ending = shutdown.clone();
+        connections.spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = ending.asked() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
             // A client that breaks off or breaks the protocol is its own
             // matter; hyper has answered it as far as it could.
-            if let Err(error) = connection.await {
+            if let Err(error) = ended {
                 tracing::debug!(%error, %peer, "connection ended early");
             }
             drop(permit);
@@ -155,7 +164,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     }
 
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    connections.close();
+    if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
         tracing::warn!(seconds = limits.drain.as_secs(), "gave up on requests still in flight");
     }
 }

@@ -12,6 +12,9 @@ use crate::process::{Supervised, empty_log, find_program, free_port};
 /// The shipped configuration, whose addresses are replaced.
 const SHIPPED: &str = include_str!("../../../deploy/haproxy.cfg");
 
+/// That of research funding.
+const SHIPPED_FOR_GRANTS: &str = include_str!("../../../deploy/haproxy-grants.cfg");
+
 /// How long it may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,18 +33,52 @@ impl HaProxy {
     /// # Panics
     /// It is installed and doesn't start, or there are more or fewer nodes.
     pub fn start(nodes: &[SocketAddr]) -> Option<Self> {
+        let numbered = (1..).zip(nodes).map(|(n, node)| (format!("10.0.0.{n}:5000"), *node));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        Self::start_with(SHIPPED, address, &numbered.collect::<Vec<_>>(), ":8080")
+    }
+
+    /// Starts one in front of two replicas of a service of research funding,
+    /// which the shipped configuration has on `port`; the others' doors lead
+    /// nowhere.
+    ///
+    /// # Panics
+    /// As [`HaProxy::start`].
+    pub fn start_for_grants(port: u16, replicas: &[SocketAddr]) -> Option<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let nowhere = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let mut places = Vec::new();
+        for of in 5000..5003 {
+            if of != port {
+                places.push((format!("bind :{of}"), nowhere()));
+            }
+            for number in 1..=2_usize {
+                let is_there = of == port;
+                let place = if is_there { replicas[number - 1] } else { nowhere() };
+                places.push((format!("10.0.0.{number}:{of}"), place));
+            }
+        }
+        Self::start_with(SHIPPED_FOR_GRANTS, address, &places, &format!("bind :{port}"))
+    }
+
+    /// Starts one with a shipped configuration, whose addresses are replaced;
+    /// `door` is where it listens in that.
+    fn start_with(
+        shipped: &str,
+        address: SocketAddr,
+        places: &[(String, SocketAddr)],
+        door: &str,
+    ) -> Option<Self> {
         let Some(program) = find_program("haproxy", &["/usr/sbin"]) else {
             eprintln!("skipped: HAProxy: it is not installed");
             return None;
         };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let replace = |text: String, shipped: &str, here: &SocketAddr| {
-            assert!(text.contains(shipped), "deploy/haproxy.cfg has no {shipped:?}");
-            text.replace(shipped, &here.to_string())
-        };
-        let mut text = replace(SHIPPED.to_owned(), ":8080", &address);
-        for (number, node) in (1..).zip(nodes) {
-            text = replace(text, &format!("10.0.0.{number}:5000"), node);
+        let mut text = shipped.to_owned();
+        let door = (door.to_owned(), address);
+        for (shipped, here) in std::iter::once(&door).chain(places) {
+            assert!(text.contains(shipped), "the shipped configuration has no {shipped:?}");
+            let bind = if shipped.starts_with("bind") { "bind " } else { "" };
+            text = text.replace(shipped, &format!("{bind}{here}"));
         }
         assert!(!text.contains("10.0.0."), "it has more nodes:\n{text}");
         let folder = tempfile::tempdir().expect("a folder");

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, Method, StatusCode};
+use larder_web::{Client, Told};
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use tower::balance::p2c::Balance;
 use tower::discover::Change;
 use tower::load::{CompleteOnResponse, PeakEwma};
 
-use super::client::{Client, Told};
+use super::answer::Answer;
 use crate::error::{Error, Result};
 use crate::store::{Registered, Role};
 
@@ -59,6 +60,12 @@ pub(crate) struct Ask {
 impl Ask {
     pub(crate) fn get(target: String) -> Self {
         Self { method: Method::GET, target, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// The answer of the replica at `address`; `None` if there was none.
+    async fn send(self, client: &Client, address: &str) -> Option<Told> {
+        let Self { method, target, headers, body } = self;
+        client.ask(method, format!("http://{address}{target}"), headers, body).await
     }
 }
 
@@ -129,7 +136,7 @@ impl Service<Ask> for Replica {
             let flight = Flight::begin(counts);
             let began = Instant::now();
             let told = tokio::select! {
-                told = tokio::time::timeout(ATTEMPT, client.ask(&address, ask)) => told.ok().flatten(),
+                told = tokio::time::timeout(ATTEMPT, ask.send(&client, &address)) => told.ok().flatten(),
                 () = down.cancelled() => None,
             };
             match told {
@@ -219,10 +226,10 @@ impl Replicas {
             }
             match self.ask_one(ask.clone()).await {
                 Ok(told) if told.status == StatusCode::SERVICE_UNAVAILABLE => {
-                    last = told.problem();
+                    last = told.refusal();
                 }
                 Ok(told) if told.status.is_success() => return Ok(told),
-                Ok(told) => return Err(told.problem()),
+                Ok(told) => return Err(told.refusal()),
                 Err(Some(address)) => self.set_up(&address, false),
                 Err(None) => {}
             }
@@ -238,7 +245,7 @@ impl Replicas {
     pub(crate) async fn ask_once(&self, ask: Ask) -> Result<Told> {
         match self.ask_one(ask).await {
             Ok(told) if told.status.is_success() => Ok(told),
-            Ok(told) => Err(told.problem()),
+            Ok(told) => Err(told.refusal()),
             Err(address) => {
                 if let Some(address) = address {
                     self.set_up(&address, false);
@@ -311,7 +318,7 @@ impl Replicas {
     pub(crate) async fn check(&self, patience: Duration) {
         let addresses: Vec<Arc<str>> = self.members.lock().keys().cloned().collect();
         let checks = addresses.into_iter().map(async |address| {
-            let asked = self.client.ask(&address, Ask::get("/readyz".into()));
+            let asked = Ask::get("/readyz".into()).send(&self.client, &address);
             let told = tokio::time::timeout(patience, asked).await.ok().flatten();
             self.set_up(&address, told.is_some_and(|told| told.status.is_success()));
         });

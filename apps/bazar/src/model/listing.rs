@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Book, Invalid, Text};
+use larder_input::Invalid;
+
+use super::{Book, text};
 
 /// The most books on one page.
 const MOST: u32 = 100;
@@ -78,11 +80,11 @@ impl Listing {
                 })
             }
         };
-        let words = Text::QUERY.of(&get("query").unwrap_or_default())?;
+        let words = text::QUERY.of(&get("query").unwrap_or_default())?;
         let topic = get("topic").filter(|topic| !topic.is_empty());
         Ok(Self {
             words: words.split_whitespace().map(str::to_owned).collect(),
-            topic: topic.map(|topic| Text::TOPIC.of(&topic)).transpose()?,
+            topic: topic.map(|topic| text::TOPIC.of(&topic)).transpose()?,
             sort: get("sort")
                 .filter(|sort| !sort.is_empty())
                 .map_or(Ok(Sort::default()), |sort| sort.parse())?,

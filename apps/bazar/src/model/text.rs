@@ -1,51 +1,17 @@
-//! Texts that clients send: trimmed, not too long, without characters that
-//! can't be seen.
+//! What the texts of a book may be.
 
-use super::Invalid;
+use larder_input::{Invalid, Text};
 
-/// What a text of one kind may be.
-#[derive(Clone, Copy, Debug)]
-pub struct Text {
-    field: &'static str,
-    /// The most bytes.
-    most: usize,
-    may_be_empty: bool,
-}
-
-impl Text {
-    /// The title of a book.
-    pub const TITLE: Self = Self { field: "title", most: 300, may_be_empty: false };
-    /// The topic of a book.
-    pub const TOPIC: Self = Self { field: "topic", most: 100, may_be_empty: false };
-    /// The author of a book.
-    pub const AUTHOR: Self = Self { field: "author", most: 300, may_be_empty: true };
-    /// The key of a cover.
-    pub const COVER: Self = Self { field: "cover", most: 255, may_be_empty: false };
-    /// Words to look for.
-    pub const QUERY: Self = Self { field: "query", most: 200, may_be_empty: true };
-
-    /// The text, trimmed.
-    ///
-    /// # Errors
-    /// It isn't one of this kind.
-    pub fn of(self, text: &str) -> Result<String, Invalid> {
-        let Self { field, most, may_be_empty } = self;
-        let text = text.trim();
-        if text.is_empty() && !may_be_empty {
-            return Err(Invalid::new(field, format!("The {field} is missing.")));
-        }
-        if text.len() > most {
-            let len = text.len();
-            let why = format!("The {field} has {len} bytes in UTF-8; {most} are the most.");
-            return Err(Invalid::new(field, why));
-        }
-        if text.chars().any(char::is_control) {
-            let why = format!("The {field} has a control character, such as a line break.");
-            return Err(Invalid::new(field, why));
-        }
-        Ok(text.to_owned())
-    }
-}
+/// The title of a book.
+pub const TITLE: Text = Text::required("title", 300);
+/// The topic of a book.
+pub const TOPIC: Text = Text::required("topic", 100);
+/// The author of a book.
+pub const AUTHOR: Text = Text::optional("author", 300);
+/// The key of a cover.
+pub const COVER: Text = Text::required("cover", 255);
+/// Words to look for.
+pub const QUERY: Text = Text::optional("query", 200);
 
 /// An ISBN of 10 or 13 digits whose check digit is right, without hyphens.
 pub(super) fn isbn(text: &str) -> Result<String, Invalid> {
@@ -74,60 +40,9 @@ pub(super) fn isbn(text: &str) -> Result<String, Invalid> {
     }
 }
 
-/// What makes repetitions of one purchase one purchase.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    /// The most characters.
-    const MOST: usize = 200;
-
-    /// A key that nobody else has.
-    pub fn fresh() -> Self {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the system gives random numbers");
-        Self(format!("{:032x}", u128::from_ne_bytes(random)))
-    }
-
-    /// The key.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for IdempotencyKey {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let is_one = !text.is_empty()
-            && text.len() <= Self::MOST
-            && text.bytes().all(|byte| byte.is_ascii_graphic());
-        match is_one {
-            true => Ok(Self(text.to_owned())),
-            false => {
-                let why = format!(
-                    "The Idempotency-Key must have 1 to {} ASCII characters without blanks.",
-                    Self::MOST
-                );
-                Err(Invalid::new("Idempotency-Key", why))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_trimmed_and_bounded() {
-        assert_eq!(Text::TITLE.of(" RPCs for Noobs ").as_deref(), Ok("RPCs for Noobs"));
-        assert_eq!(Text::TOPIC.of("ü/\"'<b>😀").as_deref(), Ok("ü/\"'<b>😀"));
-        for wrong in ["", "  ", "two\nlines", &"x".repeat(101)] {
-            assert!(Text::TOPIC.of(wrong).is_err(), "{wrong:?}");
-        }
-        assert_eq!(Text::AUTHOR.of("").as_deref(), Ok(""));
-    }
 
     #[test]
     fn an_isbn_is_checked_by_its_last_digit() {
@@ -138,14 +53,5 @@ mod tests {
         for wrong in ["0-306-40615-3", "9780306406158", "12345", "X804429570", "abc", ""] {
             assert!(isbn(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn keys_of_purchases_are_plain() {
-        assert!("a-1_%".parse::<IdempotencyKey>().is_ok());
-        for wrong in ["", "a b", "ü", &"x".repeat(201)] {
-            assert!(wrong.parse::<IdempotencyKey>().is_err(), "{wrong}");
-        }
-        assert_ne!(IdempotencyKey::fresh(), IdempotencyKey::fresh());
     }
 }

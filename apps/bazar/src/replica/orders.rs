@@ -7,10 +7,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use larder_input::IdempotencyKey;
 use larder_web::Problem;
 
 use super::{IDEMPOTENCY_KEY, Ours, Replica, number, read_json};
-use crate::model::{IdempotencyKey, Order, Purchase};
+use crate::model::{Order, Purchase};
 
 /// The most orders of one answer.
 const MOST: u32 = 1_000;

@@ -2,11 +2,12 @@
 //! stock and the note of it.
 
 use larder_clock::Timestamp;
+use larder_input::IdempotencyKey;
 use larder_sql::{Connection, Row};
 
 use super::{Store, note_movement};
 use crate::error::{Error, Result};
-use crate::model::{IdempotencyKey, Order, Purchase, Reason};
+use crate::model::{Order, Purchase, Reason};
 
 /// Columns of an order, in the order in which [`order`] reads them.
 const COLUMNS: &str = "number, book, title, quantity, price_cents, created_at";

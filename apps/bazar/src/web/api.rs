@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+use larder_input::IdempotencyKey;
 use larder_web::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,7 +15,7 @@ use serde_json::json;
 use super::{Web, check_access, say};
 use crate::error::Error;
 use crate::front::{Front, Served};
-use crate::model::{Book, BookId, Change, IdempotencyKey, NewBook, Order, Purchase};
+use crate::model::{Book, BookId, Change, NewBook, Order, Purchase};
 use crate::replica::{key_of, number, read_json};
 use crate::service::topic_of;
 
@@ -171,7 +172,7 @@ pub(super) async fn purchase(
     });
     let quantity = wanted.quantity.or(in_query.transpose()?).unwrap_or(1);
     // One of our own makes our own repetitions one purchase.
-    let key = key_of(&headers)?.unwrap_or_else(IdempotencyKey::fresh);
+    let key = key_of(&headers)?.unwrap_or_else(|| IdempotencyKey::random(larder_web::random()));
     let order = front.purchase(Purchase { book, quantity }, &key).await?;
     let mut response = answer(&front, order, Bought::from);
     *response.status_mut() = StatusCode::CREATED;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use larder_blobs::{BlobId, Spool};
 use larder_picture::{Limits, Picture, ProbeError};
 use larder_sql::Guard;
-use larder_tier::{End, Scope, Unserved, Written};
+use larder_tier::{End, Scope, Unserved, Unsettled, Written};
 
-use super::{Images, Shared, written};
+use super::{Images, Shared};
 use crate::error::{Error, Result};
 use crate::model::{ImageKey, Precondition, Uploaded};
 use crate::store::NewImage;
@@ -114,7 +114,7 @@ impl Images {
         let uses_ours = stored.as_ref().is_ok_and(|stored| stored.image.location == location);
         let is_open = |error: &Error| error.is_fatal() || error.settled().is_some();
         let unknown = stored.as_ref().is_err_and(is_open);
-        let Written { result, end } = written(stored);
+        let Written { result, end } = Written::from(stored);
         let end = match end {
             // In a cluster it may be tried again, and then the blob is needed.
             End::Unknown(settled) if is_alone => End::Unknown(Box::pin(async move {

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)] // Each test program uses its part.
 
 pub(crate) mod disk;
+pub(crate) mod grants;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod load;

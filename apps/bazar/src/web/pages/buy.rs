@@ -5,11 +5,12 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
+use larder_input::IdempotencyKey;
 use larder_web::{Checked, Problem, Visit};
 
 use super::layout::{Frame, Notice, Tab};
 use super::view::{BookView, price};
-use crate::model::{Book, BookId, IdempotencyKey, Purchase};
+use crate::model::{Book, BookId, Purchase};
 use crate::replica::number;
 use crate::web::Web;
 
@@ -32,7 +33,7 @@ impl BuyPage {
             frame,
             total: price(u64::from(copies) * u64::from(book.price_cents)),
             book: BookView::of(web, book),
-            key: IdempotencyKey::fresh().as_str().to_owned(),
+            key: IdempotencyKey::random(larder_web::random()).as_str().to_owned(),
             quantity: quantity.to_owned(),
             problem: None,
         }

@@ -4,12 +4,13 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
+use larder_input::Invalid;
 use larder_web::{Fields, Posted, Problem, Visit};
 
 use super::layout::{Frame, Notice, Tab};
 use super::view::{BookView, cents_of};
 use crate::error::Error;
-use crate::model::{BookId, Change, Invalid, NewBook, Reason, StockChange};
+use crate::model::{BookId, Change, NewBook, Reason, StockChange};
 use crate::replica::number;
 use crate::web::Web;
 
