@@ -87,11 +87,25 @@ impl Conditions {
     /// Each word of a text stands in one of the columns, ASCII letters
     /// compared without case.
     fn and_words(&mut self, rows: &dyn Connection, columns: &[&str], text: &str) {
+        self.and_words_also(rows, columns, None, text);
+    }
+
+    /// As [`Conditions::and_words`], or in a column of other rows, which a
+    /// condition with `{}` in the place of the comparison looks for.
+    fn and_words_also(
+        &mut self,
+        rows: &dyn Connection,
+        columns: &[&str],
+        elsewhere: Option<(&str, &str)>,
+        text: &str,
+    ) {
+        let here = columns.iter().map(|column| (*column, "{}"));
+        let places: Vec<(&str, &str)> = here.chain(elsewhere).collect();
         for word in text.split_whitespace().take(8) {
             let mut any = Vec::new();
-            for column in columns {
+            for (column, condition) in &places {
                 let (sql, values) = rows.dialect().contains(column, word);
-                any.push(sql);
+                any.push(condition.replace("{}", &sql));
                 self.values.extend(values);
             }
             self.sql.push_str(&format!(" AND ({})", any.join(" OR ")));

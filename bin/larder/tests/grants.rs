@@ -205,6 +205,10 @@ fn members_come_and_go_and_a_closed_account_gives_the_rest_back() {
     una.does("POST", &format!("/api/notifications/{number}/acknowledge"), &Value::Null);
     assert!(una.list("/api/notifications").is_empty());
     assert_eq!(una.list("/api/notifications?all=true")[0]["acknowledged_by"], "Una");
+    for (words, found) in [("love", 1), ("TEAM", 1), ("bob", 0), ("team%20ada", 1), ("%25", 0)] {
+        let accounts = una.list(&format!("/api/accounts?query={words}"));
+        assert_eq!(accounts.len(), found, "{words}");
+    }
     let spent = una.get("/api/totals")[0].clone();
     assert_eq!(
         (&spent["budget_cents"], &spent["balance_cents"]),

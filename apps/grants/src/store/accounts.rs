@@ -353,7 +353,10 @@ fn conditions(rows: &dyn Connection, filter: &AccountFilter) -> Conditions {
     if let Some(before) = filter.before {
         conditions.and("c.id < ?", [before.into()]);
     }
-    conditions.and_words(rows, &["c.acronym", "c.title"], &filter.words);
+    let of_members = "EXISTS (SELECT 1 FROM members m JOIN people p ON p.id = m.person
+         WHERE m.account = c.id AND {})";
+    let elsewhere = Some(("p.name", of_members));
+    conditions.and_words_also(rows, &["c.acronym", "c.title"], elsewhere, &filter.words);
     conditions
 }
 
