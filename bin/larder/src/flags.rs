@@ -12,6 +12,8 @@ use larder_sql::DatabaseUrl;
 
 use crate::admin::AdminCommand;
 use crate::bazar::BazarCommand;
+use crate::cached::CacheOptions;
+use crate::cached::letters::Letters;
 
 /// A cache tier for web services, and services on it.
 #[derive(Parser)]
@@ -31,9 +33,12 @@ pub(crate) enum Command {
     /// Start the image store alone
     #[command(after_long_help = MORE)]
     Images(Box<Options>),
-    /// Start the mem-cache service alone
+    /// Start the mem-cache server: memcached's protocol and HTTP
     #[command(after_long_help = MORE)]
-    Cache(Box<Options>),
+    Cache(Box<CacheOptions>),
+    /// Start memcached's protocol alone, with the reference's flags
+    #[command(version, disable_version_flag = true)]
+    Memcached(Box<Letters>),
     /// Start the bookstore: all of it in one process, or one part of it
     Bazar(Box<BazarCommand>),
     /// Look after the image store: verify, back up, restore, move
@@ -43,7 +48,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// The names of the commands.
-    pub(crate) const NAMES: [&str; 5] = ["serve", "images", "cache", "bazar", "admin"];
+    pub(crate) const NAMES: [&str; 6] = ["serve", "images", "cache", "memcached", "bazar", "admin"];
 }
 
 const MORE: &str = "\
@@ -72,6 +77,12 @@ pub(crate) struct Options {
     /// Where the mem-cache service listens
     #[arg(long, env = "LARDER_CACHE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5001", value_parser = address, help_heading = "Addresses")]
     pub(crate) cache_listen: SocketAddr,
+
+    /// Where the mem-cache service speaks memcached's protocol [default:
+    /// 127.0.0.1:11211 if that is free, and nowhere with an admin token, which
+    /// the protocol doesn't know]
+    #[arg(long, env = "LARDER_MEMCACHED_LISTEN", value_name = "ADDRESS:PORT", value_parser = address, help_heading = "Addresses")]
+    pub(crate) memcached_listen: Option<SocketAddr>,
 
     /// Start these alone: images, cache, bazar (which is shown with the images)
     #[arg(
