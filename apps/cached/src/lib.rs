@@ -1,7 +1,9 @@
-//! The mem-cache server: the cache as a service of its own, over the classic
-//! HTTP calls. What it holds is its clients' word, not a store's: nothing here
+//! The mem-cache server: the cache as a service of its own, over memcached's
+//! protocol and over HTTP, both of which see the same entries. What it holds is its clients' word, not a store's: nothing here
 //! is coherent with anything, and nothing survives a restart.
 
+mod items;
+pub mod memcached;
 mod service;
 mod web;
 
@@ -20,16 +22,27 @@ pub struct Config {
     pub capacity_bytes: u64,
     /// Which entry goes when room is needed.
     pub policy: PolicyKind,
-    /// The largest request, in bytes; a value in base64 takes four thirds of
-    /// its size.
-    pub max_body_bytes: usize,
+    /// The largest entry that memcached's protocol takes, in bytes, with some
+    /// sixty for what the reference has beside key and value.
+    pub max_item_bytes: usize,
 }
 
-/// Serves an empty cache on `listener` until `shutdown` is asked for.
-pub async fn run(config: Config, web: WebConfig, listener: TcpListener, shutdown: Shutdown) {
+/// The largest entry where nobody says otherwise.
+pub const MAX_ITEM_BYTES: usize = 1 << 20;
+
+/// Serves `cache` over HTTP on `listener` until `shutdown` is asked for, taking
+/// requests of up to `max_body_bytes`; a value in base64 takes four thirds of
+/// its size.
+pub async fn run(
+    cache: MemCache,
+    max_body_bytes: usize,
+    web: WebConfig,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) {
     let WebConfig { hosts, access, limits } = web;
     let site = Arc::new(Site { hosts, access, error_page });
-    let router = web::router(MemCache::new(&config), site, config.max_body_bytes);
+    let router = web::router(cache, site, max_body_bytes);
     larder_web::serve(listener, router, limits, shutdown).await;
 }
 

@@ -1,76 +1,64 @@
-//! The verbs of the mem-cache server.
+//! The verbs of the mem-cache server, which its protocols share.
 
-use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use larder_cache::{Cache, Inserted, PolicyKind, Stats, Weigh};
+use larder_cache::{PolicyKind, Stats};
+use larder_clock::SharedClock;
 
 use crate::Config;
+use crate::items::Items;
 
 /// A cache for values of anybody's choosing. Cheap to clone.
 #[derive(Clone)]
 pub struct MemCache {
-    cache: Cache<Value>,
-}
-
-/// Bytes in the cache.
-#[derive(Clone)]
-struct Value(Bytes);
-
-impl Weigh for Value {
-    fn weight_bytes(&self) -> u64 {
-        (self.0.len() + size_of::<Self>()) as u64
-    }
+    items: Arc<Items>,
 }
 
 impl MemCache {
-    /// An empty cache.
-    pub fn new(config: &Config) -> Self {
-        let cache = Cache::new(larder_cache::Config {
-            capacity_bytes: config.capacity_bytes,
-            policy: config.policy,
-            // One order over all values, as the classic service has it.
-            shards: 1,
-            // Strangers choose the keys.
-            seed: std::hash::RandomState::new().hash_one(0),
-            ..larder_cache::Config::default()
-        });
-        Self { cache }
+    /// An empty cache, whose entries expire by `clock`.
+    pub fn new(config: &Config, clock: SharedClock) -> Self {
+        let items = Items::new(config.capacity_bytes, config.policy, config.max_item_bytes, clock);
+        Self { items: Arc::new(items) }
+    }
+
+    /// The entries.
+    pub(crate) fn items(&self) -> Arc<Items> {
+        Arc::clone(&self.items)
     }
 
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.cache.get(key.as_bytes()).map(|value| value.0)
+        self.items.get(key.as_bytes()).map(|item| Bytes::from_owner(item.value))
     }
 
     /// The values under many keys, in their order.
     pub fn get_many(&self, keys: &[&str]) -> Vec<Option<Bytes>> {
-        let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
-        self.cache.get_many(&keys).into_iter().map(|value| Some(value?.0)).collect()
+        keys.iter().map(|key| self.get(key)).collect()
     }
 
     /// Keeps a value; says whether it fits.
-    pub fn put(&self, key: &str, value: Bytes) -> bool {
-        self.cache.insert(key.as_bytes(), Value(value)) == Inserted::Stored
+    pub fn put(&self, key: &str, value: &[u8]) -> bool {
+        self.items.keep(key.as_bytes(), Arc::from(value))
     }
 
-    /// Drops the value under `key`.
-    pub fn invalidate(&self, key: &str) {
-        self.cache.invalidate(key.as_bytes());
+    /// Drops the value under `key`; says whether there was one.
+    pub fn invalidate(&self, key: &str) -> bool {
+        self.items.delete(self.items.present(), key.as_bytes())
     }
 
     /// Drops everything.
     pub fn clear(&self) {
-        self.cache.clear();
+        self.items.cache.clear();
     }
 
     /// Sets capacity and policy, keeping what fits.
     pub fn reconfigure(&self, capacity_bytes: u64, policy: PolicyKind) {
-        self.cache.reconfigure(capacity_bytes, None, policy);
+        self.items.cache.reconfigure(capacity_bytes, None, policy);
     }
 
     /// What it holds and did.
     pub fn stats(&self) -> Stats {
-        self.cache.stats()
+        self.items.stats()
     }
 }

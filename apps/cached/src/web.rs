@@ -1,11 +1,15 @@
-//! The classic HTTP calls, under the names of both classic services. Values
-//! travel in base64; what changes anything needs `POST`.
+//! The classic HTTP calls, under the names of both classic services, and REST
+//! beside them. Values of the classic calls travel in base64; what changes
+//! anything needs another method than `GET`.
+
+mod metrics;
+mod rest;
 
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put as put_to};
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -43,12 +47,17 @@ pub(crate) fn router(cache: MemCache, site: Arc<Site>, max_body_bytes: usize) ->
         .route("/clear", post(clear))
         .route("/refresh_configuration", post(refresh))
         .route("/refresh", post(refresh))
+        .route("/cache/{namespace}/{*key}", put_to(rest::put).delete(rest::delete))
+        .route("/config", put_to(rest::configure))
         .layer(axum::middleware::from_fn_with_state(web.clone(), may_change));
     let router = Router::new()
         .merge(changes)
         .route("/get_from_memcache", get(read).post(read))
         .route("/get", get(read).post(read))
+        .route("/cache/{namespace}/{*key}", get(rest::get))
+        .route("/config", get(rest::config))
         .route("/stats", get(stats))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .with_state(web);
@@ -108,7 +117,7 @@ async fn put(
         return bad_request();
     };
     for (key, value) in values {
-        cache.put(&key, value.into());
+        cache.put(&key, &value);
     }
     ok()
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::admin::AdminCommand;
+use crate::cached;
 use crate::flags::Command;
 
 /// The file that is read when it exists and `LARDER_CONFIG` names no other.
@@ -57,6 +58,14 @@ fn put_in(mut arguments: Vec<OsString>, flags: Vec<OsString>) -> Vec<OsString> {
         if !second.starts_with('-') && second != "help" {
             arguments.splice(3..3, flags.into_iter().filter(AdminCommand::has));
         }
+        return arguments;
+    }
+    // The reference's flags come from its command line alone.
+    if first == "memcached" {
+        return arguments;
+    }
+    if first == "cache" {
+        arguments.splice(2..2, flags.into_iter().filter(cached::has));
         return arguments;
     }
     let names_a_part = SECTIONS.contains(&first)

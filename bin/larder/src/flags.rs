@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 use crate::Usage;
 use crate::admin::AdminCommand;
 use crate::bazar::BazarCommand;
+use crate::cached::CacheOptions;
+use crate::cached::letters::Letters;
 use crate::grants::GrantsCommand;
 use crate::serve::read_secret;
 
@@ -37,9 +39,12 @@ pub(crate) enum Command {
     /// Start the image store alone
     #[command(after_long_help = MORE)]
     Images(Box<Options>),
-    /// Start the mem-cache service alone
+    /// Start the mem-cache server: memcached's protocol and HTTP
     #[command(after_long_help = MORE)]
-    Cache(Box<Options>),
+    Cache(Box<CacheOptions>),
+    /// Start memcached's protocol alone, with the reference's flags
+    #[command(version, disable_version_flag = true)]
+    Memcached(Box<Letters>),
     /// Start the bookstore: all of it in one process, or one part of it
     Bazar(Box<BazarCommand>),
     /// Start research funding: all three services in one process, or one; or
@@ -52,7 +57,8 @@ pub(crate) enum Command {
 
 impl Command {
     /// The names of the commands.
-    pub(crate) const NAMES: [&str; 6] = ["serve", "images", "cache", "bazar", "grants", "admin"];
+    pub(crate) const NAMES: [&str; 7] =
+        ["serve", "images", "cache", "memcached", "bazar", "grants", "admin"];
 }
 
 const MORE: &str = "\
@@ -81,6 +87,12 @@ pub(crate) struct Options {
     /// Where the mem-cache service listens
     #[arg(long, env = "LARDER_CACHE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5001", value_parser = address, help_heading = "Addresses")]
     pub(crate) cache_listen: SocketAddr,
+
+    /// Where the mem-cache service speaks memcached's protocol [default:
+    /// 127.0.0.1:11211 if that is free, and nowhere with an admin token, which
+    /// the protocol doesn't know]
+    #[arg(long, env = "LARDER_MEMCACHED_LISTEN", value_name = "ADDRESS:PORT", value_parser = address, help_heading = "Addresses")]
+    pub(crate) memcached_listen: Option<SocketAddr>,
 
     /// Start these alone: images, cache, bazar, grants (both shown with the
     /// images)

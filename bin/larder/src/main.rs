@@ -3,6 +3,7 @@
 
 mod admin;
 mod bazar;
+mod cached;
 mod configuration;
 mod flags;
 mod grants;
@@ -45,14 +46,23 @@ fn run() -> anyhow::Result<ExitCode> {
     // Nobody but the owner reads what this process writes.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let arguments = configuration::with_file(std::env::args_os().collect()).map_err(Usage)?;
-    let flags = Flags::parse_from(&arguments);
+    let flags = match Flags::try_parse_from(&arguments) {
+        Ok(flags) => flags,
+        Err(error) if arguments.get(1).is_some_and(|command| command == "memcached") => {
+            return Ok(cached::letters::wrong_usage(&error));
+        }
+        Err(error) => error.exit(),
+    };
     // Behind the program and the command.
     let given = arguments.get(2..).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (options, services) = match flags.command {
         Command::Serve(options) => (options, serve::Services::ALL),
         Command::Images(options) => (options, serve::Services::IMAGES),
-        Command::Cache(options) => (options, serve::Services::CACHE),
+        Command::Cache(options) => {
+            return runtime.block_on(cached::run(*options)).map(|()| ExitCode::SUCCESS);
+        }
+        Command::Memcached(letters) => return runtime.block_on(cached::letters::run(*letters)),
         Command::Bazar(command) => {
             return runtime.block_on(bazar::run(*command)).map(|()| ExitCode::SUCCESS);
         }

@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Usage;
 use crate::bazar;
+use crate::cached;
 use crate::flags::{ClassicKey, Coherence, Options, Service, StoreOptions};
 use crate::grants;
 use crate::local::Local;
@@ -35,7 +36,6 @@ impl Services {
     pub(crate) const ALL: Self = Self { images: true, cache: true, bazar: true, grants: true };
     pub(crate) const IMAGES: Self =
         Self { images: true, cache: false, bazar: false, grants: false };
-    pub(crate) const CACHE: Self = Self { images: false, cache: true, bazar: false, grants: false };
 
     /// Those of them that are asked for, if that is said.
     fn only(self, only: &[Service]) -> Self {
@@ -87,18 +87,19 @@ pub(crate) async fn run(
     let access = || token.as_deref().map_or_else(Access::open, Access::with_token);
 
     let cache_address = cache.as_ref().map(TcpListener::local_addr).transpose()?;
+    // Base64 and the JSON around it.
+    let max_body = usize::try_from(options.max_upload.saturating_mul(3) / 2).unwrap_or(usize::MAX);
+    let memory = cached::memory(&options);
+    let (memcached, memcached_at) = match &cache {
+        Some(_) => cached::beside(&options, &memory, shutdown.clone())?,
+        None => (None, String::new()),
+    };
     let cached = cache.map(|listener| {
-        let config = larder_cached::Config {
-            capacity_bytes: options.cache_capacity,
-            policy: options.policy,
-            // Base64 and the JSON around it.
-            max_body_bytes: usize::try_from(options.max_upload.saturating_mul(3) / 2)
-                .unwrap_or(usize::MAX),
-        };
         let web =
             WebConfig { hosts: options.host.clone(), access: access(), limits: limits.clone() };
-        tokio::spawn(larder_cached::run(config, web, listener, shutdown.clone()))
+        tokio::spawn(larder_cached::run(memory, max_body, web, listener, shutdown.clone()))
     });
+    let cache_at = cache_address.map(|address| (address, memcached_at.as_str()));
     let is_alone = options.cluster.node_address.is_none();
     let bazar = match images.as_ref().filter(|_| services.bazar && is_alone) {
         Some(images) => {
@@ -116,7 +117,7 @@ pub(crate) async fn run(
     };
     let result = match images {
         None => {
-            announce(&announcement(None, &[], cache_address, None));
+            announce(&announcement(None, &[], cache_at, None));
             Ok(())
         }
         Some(listener) => {
@@ -138,7 +139,7 @@ pub(crate) async fn run(
                 announce(&announcement(
                     Some((address, images)),
                     &beside,
-                    cache_address,
+                    cache_at,
                     token.as_deref(),
                 ));
                 let tend = |(local, cluster): (Local, &Arc<Cluster>)| {
@@ -168,6 +169,9 @@ pub(crate) async fn run(
     };
     if let Some(cached) = cached {
         cached.await?;
+    }
+    if let Some(memcached) = memcached {
+        tokio::task::spawn_blocking(|| memcached.wait()).await?;
     }
     if let Some(bazar) = bazar {
         bazar.close().await;
@@ -325,7 +329,7 @@ pub(crate) fn explain(error: larder_images::Error, options: &StoreOptions) -> an
 fn announcement(
     images: Option<(SocketAddr, &Images)>,
     beside: &[(&str, &str, &str)],
-    cache: Option<SocketAddr>,
+    cache: Option<(SocketAddr, &str)>,
     token: Option<&str>,
 ) -> String {
     let mut lines = vec![format!("larder {}", env!("CARGO_PKG_VERSION"))];
@@ -335,8 +339,9 @@ fn announcement(
             lines.push(format!("  {name:<11} http://{address}{path}   {what}"));
         }
     }
-    if let Some(address) = cache {
+    if let Some((address, memcached)) = cache {
         lines.push(format!("  mem-cache   http://{address}"));
+        lines.push(format!("  memcached   {memcached}"));
     }
     if let Some((_, images)) = images {
         let settings = images.settings();

@@ -16,10 +16,11 @@ impl Client {
         let config = Config {
             capacity_bytes: 10 << 20,
             policy: "lru".parse().expect("a policy"),
-            max_body_bytes: 1 << 20,
+            max_item_bytes: crate::MAX_ITEM_BYTES,
         };
         let site = Site { hosts: vec![], access, error_page: crate::error_page };
-        Self(router(MemCache::new(&config), Arc::new(site), config.max_body_bytes))
+        let cache = MemCache::new(&config, Arc::new(larder_clock::SystemClock));
+        Self(router(cache, Arc::new(site), 1 << 20))
     }
 
     async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String) {
@@ -125,4 +126,38 @@ async fn with_a_token_changes_need_it_and_reads_do_not() {
     let client = Client::new(Access::with_token("secret"));
     assert_eq!(client.send("POST", "/clear_cache", "").await.0, 401);
     assert_eq!(client.post("/get", &json!({ "key": "k" })).await, says("Key Not Found"));
+}
+
+#[tokio::test]
+async fn entries_are_resources_too() {
+    let client = Client::new(Access::open());
+    assert_eq!(client.send("GET", "/cache/a/b/c", "").await.0, 404);
+    assert_eq!(client.send("PUT", "/cache/a/b/c%20d", "bytes").await.0, 201);
+    assert_eq!(client.send("GET", "/cache/a/b/c%20d", "").await, (200, "bytes".into()));
+    let classic = client.post("/get", &json!({ "key": "a/b/c d" })).await;
+    assert_eq!(classic, says(&STANDARD.encode("bytes")), "both are one cache");
+    assert_eq!(client.send("DELETE", "/cache/a/b/c%20d", "").await.0, 204);
+    assert_eq!(client.send("DELETE", "/cache/a/b/c%20d", "").await.0, 404);
+    assert_eq!(client.send("PUT", "/cache/a/b", vec![b'x'; 2 << 20]).await.0, 413);
+}
+
+#[tokio::test]
+async fn settings_are_a_resource_and_figures_are_there_for_prometheus() {
+    let client = Client::new(Access::open());
+    let wanted = json!({ "capacity_bytes": 1_000_000, "policy": "sieve" });
+    let (status, said) = client.send("PUT", "/config", wanted.to_string()).await;
+    assert_eq!((status, said), (200, wanted.to_string()));
+    assert_eq!(client.send("GET", "/config", "").await, (200, wanted.to_string()));
+    for wrong in [json!({ "capacity_bytes": 0 }), json!({ "policy": "x" }), json!({ "size": 1 })] {
+        assert_eq!(client.send("PUT", "/config", wrong.to_string()).await.0, 400, "{wrong}");
+    }
+    assert_eq!(client.send("GET", "/config", "").await, (200, wanted.to_string()));
+    let (status, figures) = client.send("GET", "/metrics", "").await;
+    assert_eq!(status, 200);
+    assert!(figures.contains("larder_memcache_capacity_bytes 1000000"), "{figures}");
+    let guarded = Client::new(Access::with_token("secret"));
+    assert_eq!(guarded.send("PUT", "/config", "{}").await.0, 401);
+    assert_eq!(guarded.send("PUT", "/cache/a/b", "x").await.0, 401);
+    assert_eq!(guarded.send("DELETE", "/cache/a/b", "").await.0, 401);
+    assert_eq!(guarded.send("GET", "/config", "").await.0, 200);
 }

@@ -8,6 +8,7 @@ pub(crate) mod grants;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod load;
+pub(crate) mod memcached;
 pub(crate) mod pictures;
 pub(crate) mod shop;
 pub(crate) mod verify;
@@ -182,6 +183,7 @@ pub(crate) struct Server {
 pub(crate) fn serve(folder: &Path) -> Command {
     let mut command = larder();
     command.args(["serve", "--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"]);
+    command.args(["--memcached-listen", "127.0.0.1:0"]);
     command.args(["--only", "images,cache", "--min-free", "0", "--data"]).arg(folder);
     // Rows and blobs are where `LARDER_TEST_STORES` says, at each start of one
     // folder in the same place.

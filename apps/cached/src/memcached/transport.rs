@@ -1,0 +1,91 @@
+//! What a connection needs of a socket: bytes in, a list of slices out. Another
+//! way to talk to the system takes the place of this file.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A socket.
+pub(super) trait Transport {
+    /// Ready once there are bytes to read, so that who waits for them needs no
+    /// buffer. A socket that can't tell is always ready.
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Appends bytes to `buffer`, no more than it has room for; the number, 0
+    /// at the end.
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Fills a part of `buffer` from its start; how much, 0 at the end.
+    fn poll_read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sends slices in their order; how many bytes.
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+}
+
+/// A stream of the runtime that may say when it is ready.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// See [`Transport::poll_ready`].
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Stream for TcpStream {
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+}
+
+impl Stream for UnixStream {
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+}
+
+impl<S: Stream> Transport for S {
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Stream::poll_ready(self, context)
+    }
+
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        tokio_util::io::poll_read_buf(Pin::new(self), context, buffer)
+    }
+
+    fn poll_read_into(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = AsyncRead::poll_read(Pin::new(self), context, &mut buffer);
+        read.map_ok(|()| buffer.filled().len())
+    }
+
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match slices {
+            [one] => AsyncWrite::poll_write(Pin::new(self), context, one),
+            many => AsyncWrite::poll_write_vectored(Pin::new(self), context, many),
+        }
+    }
+}

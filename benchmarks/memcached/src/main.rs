@@ -1,0 +1,152 @@
+//! The mem-cache server beside memcached and Redis: one server thread on core 0,
+//! one client on core 1, the same requests, in turns. It counts bytes, so that
+//! a wrong answer stops it; what is in them, tests look at.
+//!
+//! ```sh
+//! LARDER_BINARY=target/release/larder MEMCACHED_BINARY=/path/to/memcached \
+//!     cargo run --release --manifest-path benchmarks/memcached/Cargo.toml -- speed memory idle
+//! ```
+//!
+//! Tables are Markdown on the standard output, as they come; `--quick` takes a
+//! third of the rounds.
+
+mod client;
+mod dialect;
+mod server;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::client::{Load, Window};
+use crate::dialect::Dialect;
+use crate::server::Server;
+
+const ROUNDS: usize = 9;
+const WINDOW: Duration = Duration::from_millis(700);
+const CONNECTIONS: usize = 16;
+
+/// Sizes of values, how many keys, and how many requests are under way on each
+/// connection.
+const CELLS: [(usize, usize, usize); 6] = [
+    (100, 10_000, 1),
+    (100, 10_000, 16),
+    (10_240, 4_000, 1),
+    (10_240, 4_000, 16),
+    (102_400, 400, 1),
+    (102_400, 400, 16),
+];
+
+fn main() -> Result<()> {
+    client::pin_to(1)?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let quick = words.iter().any(|word| word == "--quick");
+    let rounds = if quick { ROUNDS / 3 } else { ROUNDS };
+    let mut questions: Vec<&str> =
+        words.iter().map(String::as_str).filter(|word| *word != "--quick").collect();
+    if questions.is_empty() {
+        questions = vec!["speed", "memory", "idle"];
+    }
+    for question in questions {
+        match question {
+            "speed" => speed(rounds)?,
+            "memory" => memory()?,
+            "idle" => idle()?,
+            other => bail!("{other} is none of speed, memory, idle, --quick"),
+        }
+    }
+    Ok(())
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+fn speed(rounds: usize) -> Result<()> {
+    println!(
+        "\n| value, under way | server | requests/s | CPU per request | p50 | p99 | requests/s, ratio | CPU, ratio |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let servers = server::all()?;
+    for (size, keys, depth) in CELLS {
+        let mut loads = Vec::new();
+        for server in &servers {
+            let load = Load { size, keys, depth, connections: CONNECTIONS };
+            loads.push(client::Client::connect(server, load)?);
+        }
+        let mut windows: Vec<Vec<Window>> = servers.iter().map(|_| Vec::new()).collect();
+        for round in 0..=rounds {
+            for (place, client) in loads.iter_mut().enumerate() {
+                let window = client.run(&servers[place], WINDOW)?;
+                // The first round warms up.
+                if round > 0 {
+                    windows[place].push(window);
+                }
+            }
+        }
+        report(&servers, &windows, size, depth);
+    }
+    Ok(())
+}
+
+/// A row for each server; ratios are to the first, which is memcached, round
+/// by round.
+fn report(servers: &[Server], windows: &[Vec<Window>], size: usize, depth: usize) {
+    for (server, own) in servers.iter().zip(windows) {
+        let of = |part: fn(&Window) -> f64| median(own.iter().map(part).collect());
+        let ratio = |part: fn(&Window) -> f64| {
+            median(own.iter().zip(&windows[0]).map(|(own, base)| part(own) / part(base)).collect())
+        };
+        println!(
+            "| {size} B, {depth} | {} | {:.0} | {:.2} µs | {:.0} µs | {:.0} µs | {:.2} | {:.2} |",
+            server.name,
+            of(|w| w.rate),
+            of(|w| w.cpu_us),
+            of(|w| w.p50_us),
+            of(|w| w.p99_us),
+            ratio(|w| w.rate),
+            ratio(|w| w.cpu_us),
+        );
+    }
+}
+
+fn memory() -> Result<()> {
+    const ENTRIES: usize = 1_000_000;
+    println!("\n| server | memory for 1,000,000 entries of 100 B | of each entry |");
+    println!("|---|---|---|");
+    for server in server::all()? {
+        let before = server.memory_bytes()?;
+        let load = Load { size: 100, keys: ENTRIES, depth: 1, connections: 1 };
+        drop(client::Client::connect(&server, load)?);
+        let grown = server.memory_bytes()? - before;
+        println!(
+            "| {} | {:.0} MB | {} B |",
+            server.name,
+            grown as f64 / 1e6,
+            grown / ENTRIES as u64
+        );
+    }
+    Ok(())
+}
+
+fn idle() -> Result<()> {
+    const CONNECTIONS: usize = 10_000;
+    println!("\n| server | memory for 10,000 idle connections |");
+    println!("|---|---|");
+    for server in server::all()? {
+        let before = server.memory_bytes()?;
+        let load = Load { size: 100, keys: 1, depth: 1, connections: CONNECTIONS };
+        let mut client = client::Client::connect(&server, load)?;
+        // Each was used once.
+        client.run(&server, Duration::from_millis(500))?;
+        let grown = server.memory_bytes()?.saturating_sub(before);
+        println!("| {} | {:.1} MB |", server.name, grown as f64 / 1e6);
+    }
+    Ok(())
+}
+
+/// The language of a server.
+pub(crate) fn dialect(name: &str) -> Dialect {
+    if name.starts_with("Redis") { Dialect::Redis } else { Dialect::Memcached }
+}
