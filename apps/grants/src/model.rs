@@ -8,6 +8,7 @@ mod message;
 mod money;
 mod permit;
 mod person;
+mod programme;
 mod proposal;
 
 pub use account::{Account, AccountState, Entry, EntryKind, Member, Notification, Withdrawal};
@@ -16,10 +17,8 @@ pub use message::{Message, Opening, Room, Service};
 pub use money::Money;
 pub use permit::{Action, Denied, Relation, on_account, on_proposal};
 pub use person::{Email, NewPassword, NewPerson, Person, Role};
-pub use proposal::{
-    Activity, Agency, Attachment, Draft, FromTheRules, NewProgramme, Programme, Proposal, State,
-    Verdict,
-};
+pub use programme::{Agency, FromTheRules, NewProgramme, Programme};
+pub use proposal::{Activity, Attachment, Draft, Proposal, State, Verdict};
 
 /// Which person, of all roles.
 pub type PersonId = u64;

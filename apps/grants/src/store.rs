@@ -6,6 +6,7 @@ mod accounts;
 mod events;
 mod ledger;
 mod messages;
+mod notifications;
 mod people;
 mod programmes;
 mod proposals;
