@@ -7,6 +7,7 @@ mod cached;
 mod configuration;
 mod flags;
 mod grants;
+mod load;
 mod local;
 mod logging;
 mod serve;
@@ -69,6 +70,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Grants(command) => {
             return runtime.block_on(grants::run(*command)).map(|()| ExitCode::SUCCESS);
         }
+        Command::Load(command) => return runtime.block_on(load::run(*command)),
         Command::Admin(command) => return runtime.block_on(admin::run(&command)),
     };
     runtime.block_on(serve::run(options, services, given)).map(|()| ExitCode::SUCCESS)
