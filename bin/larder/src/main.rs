@@ -8,6 +8,7 @@ mod configuration;
 mod flags;
 mod local;
 mod logging;
+mod memory;
 mod serve;
 
 use std::process::ExitCode;
@@ -52,6 +53,9 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Err(error) => error.exit(),
     };
+    if matches!(flags.command, Command::Cache(_) | Command::Memcached(_)) {
+        memory::hold_little();
+    }
     // Behind the program and the command.
     let given = arguments.get(2..).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
