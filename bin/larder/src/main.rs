@@ -10,6 +10,7 @@ mod grants;
 mod load;
 mod local;
 mod logging;
+mod memory;
 mod serve;
 
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Err(error) => error.exit(),
     };
+    if matches!(flags.command, Command::Cache(_) | Command::Memcached(_)) {
+        memory::hold_little();
+    }
     // Behind the program and the command.
     let given = arguments.get(2..).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
