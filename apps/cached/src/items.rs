@@ -21,7 +21,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use counters::{AllCounters, Count, Counters};
 pub(crate) use delta::{Counted, Delta};
-pub(crate) use item::Item;
+pub(crate) use item::{Item, Value};
 pub(crate) use meta::Deleted;
 pub(crate) use store::{Outcome, Stored};
 pub(crate) use time::Moment;

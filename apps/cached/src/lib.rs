@@ -4,7 +4,9 @@
 
 mod items;
 pub mod memcached;
+mod samples;
 mod service;
+mod store;
 mod web;
 
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use larder_cache::PolicyKind;
 use larder_web::{Problem, Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
+pub use samples::{SAMPLED_EVERY, Samples};
 pub use service::MemCache;
 
 /// The settings of the mem-cache server.

@@ -11,6 +11,7 @@ mod meta;
 mod output;
 mod stats;
 mod text;
+mod tls;
 mod transport;
 mod worker;
 
@@ -29,6 +30,8 @@ use tokio::task::LocalSet;
 use crate::MemCache;
 use auth::Users;
 pub use listen::Listeners;
+use tls::Tls;
+pub use tls::TlsFiles;
 use transport::Stream;
 use worker::Worker;
 
@@ -60,6 +63,8 @@ pub struct Settings {
     pub debug_commands: bool,
     /// A file of lines `USER:PASSWORD`, of whom nobody else may do anything.
     pub auth_file: Option<String>,
+    /// The certificate for TCP connections, which then are under TLS.
+    pub tls: Option<TlsFiles>,
     /// What `stats settings` says of the port, the addresses and the socket.
     pub port: u16,
     /// See `port`.
@@ -80,6 +85,7 @@ impl Default for Settings {
             may_dump: true,
             debug_commands: false,
             auth_file: None,
+            tls: None,
             port: 0,
             inter: None,
             socket: None,
@@ -92,6 +98,7 @@ impl Default for Settings {
 struct Shared {
     settings: Settings,
     users: Option<Arc<RwLock<Users>>>,
+    tls: Option<Tls>,
     connections: AtomicUsize,
     accepted: AtomicU64,
     rejected: AtomicU64,
@@ -111,12 +118,14 @@ pub struct Serving {
     threads: Vec<JoinHandle<()>>,
     socket: Option<PathBuf>,
     users: Option<(Arc<RwLock<Users>>, String)>,
+    shared: Arc<Shared>,
 }
 
 /// Begins to serve `cache` on `listeners`, until `shutdown` is asked for.
 ///
 /// # Errors
-/// One sentence: the file of users can't be read, or there are no threads.
+/// One sentence that begins with what it is about: the file of users or the
+/// certificate can't be read, or there are no threads.
 pub fn serve(
     cache: &MemCache,
     settings: Settings,
@@ -124,13 +133,16 @@ pub fn serve(
     shutdown: Shutdown,
 ) -> Result<Serving, String> {
     let users = settings.auth_file.clone().map(|file| {
-        let users = Users::read(file.as_ref()).map_err(|why| format!("{file}: {why}"))?;
+        let users =
+            Users::read(file.as_ref()).map_err(|why| format!("--auth-file {file}: {why}"))?;
         Ok::<_, String>((Arc::new(RwLock::new(users)), file))
     });
     let users = users.transpose()?;
+    let tls = settings.tls.clone().map(Tls::read).transpose()?;
     let shared = Arc::new(Shared {
         settings,
         users: users.as_ref().map(|(users, _)| Arc::clone(users)),
+        tls,
         connections: AtomicUsize::new(0),
         accepted: AtomicU64::new(0),
         rejected: AtomicU64::new(0),
@@ -145,19 +157,20 @@ pub fn serve(
         let thread = thread.spawn(move || serve_on_thread(&cache, &shared, own));
         threads.push(thread.map_err(|error| format!("no thread can be started: {error}"))?);
     }
-    Ok(Serving { threads, socket, users })
+    Ok(Serving { threads, socket, users, shared })
 }
 
 impl Serving {
-    /// Reads the file of users again; those it can't read stay.
+    /// Reads the file of users and the certificate again; what can't be read
+    /// stays as it was.
     ///
     /// # Errors
-    /// One sentence: what is wrong with it.
+    /// One sentence: what is wrong with them.
     pub fn reload(&self) -> Result<(), String> {
         if let Some((users, file)) = &self.users {
             *users.write() = Users::read(file.as_ref()).map_err(|why| format!("{file}: {why}"))?;
         }
-        Ok(())
+        self.shared.tls.as_ref().map_or(Ok(()), Tls::reload)
     }
 
     /// Waits for the end of all threads, which the shutdown asks for.
@@ -203,7 +216,10 @@ async fn accept(listener: TcpListener, worker: Rc<Worker>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 prepare(&stream);
-                admit(stream, &worker);
+                match &worker.shared.tls {
+                    Some(_) => admit_under_tls(stream, &worker),
+                    None => admit(stream, &worker),
+                }
             }
             Err(error) => cannot_accept(&error).await,
         }
@@ -235,31 +251,59 @@ fn prepare(stream: &TcpStream) {
 }
 
 /// Serves a connection, if there aren't too many.
-fn admit(stream: impl Stream + 'static, worker: &Rc<Worker>) {
-    let shared = &worker.shared;
-    if shared.connections.fetch_add(1, Relaxed) >= shared.settings.max_connections {
-        shared.connections.fetch_sub(1, Relaxed);
-        shared.rejected.fetch_add(1, Relaxed);
-        let mut stream = stream;
+fn admit(mut stream: impl Stream + 'static, worker: &Rc<Worker>) {
+    let Some(place) = Place::take(worker) else {
         tokio::task::spawn_local(async move {
             use tokio::io::AsyncWriteExt;
             let _ = stream.write_all(TOO_MANY).await;
         });
         return;
-    }
-    shared.accepted.fetch_add(1, Relaxed);
-    let place = Place(Rc::clone(worker));
+    };
     tokio::task::spawn_local(async move {
-        // A client that breaks off is its own matter.
-        if let Err(error) = connection::serve(stream, Rc::clone(&place.0)).await {
-            tracing::debug!(%error, "connection ended early");
+        tell_end(connection::serve(&mut stream, Rc::clone(&place.0)).await);
+        drop(place);
+    });
+}
+
+/// As [`admit`]; nothing is said to one too many, who would have to agree on a
+/// cipher first.
+fn admit_under_tls(stream: TcpStream, worker: &Rc<Worker>) {
+    let Some(place) = Place::take(worker) else { return };
+    tokio::task::spawn_local(async move {
+        let Some(tls) = &place.0.shared.tls else { return };
+        match tls.accept(stream).await {
+            Ok(mut stream) => {
+                tell_end(connection::serve(&mut stream, Rc::clone(&place.0)).await);
+                tls::farewell(&mut stream).await;
+            }
+            Err(error) => tracing::debug!(%error, "a client speaks no TLS that is understood"),
         }
         drop(place);
     });
 }
 
+/// A client that breaks off is its own matter.
+fn tell_end(end: std::io::Result<()>) {
+    if let Err(error) = end {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
 /// A connection's place among those that are allowed.
 struct Place(Rc<Worker>);
+
+impl Place {
+    fn take(worker: &Rc<Worker>) -> Option<Self> {
+        let shared = &worker.shared;
+        if shared.connections.fetch_add(1, Relaxed) >= shared.settings.max_connections {
+            shared.connections.fetch_sub(1, Relaxed);
+            shared.rejected.fetch_add(1, Relaxed);
+            return None;
+        }
+        shared.accepted.fetch_add(1, Relaxed);
+        Some(Self(Rc::clone(worker)))
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {

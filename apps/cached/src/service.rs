@@ -7,7 +7,7 @@ use larder_cache::{PolicyKind, Stats};
 use larder_clock::SharedClock;
 
 use crate::Config;
-use crate::items::Items;
+use crate::items::{Items, Value};
 
 /// A cache for values of anybody's choosing. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl MemCache {
 
     /// Keeps a value; says whether it fits.
     pub fn put(&self, key: &str, value: &[u8]) -> bool {
-        self.items.keep(key.as_bytes(), Arc::from(value))
+        self.items.keep(key.as_bytes(), Value::from(value))
     }
 
     /// Drops the value under `key`; says whether there was one.

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use clap::{Args, CommandFactory};
 use larder_cache::PolicyKind;
-use larder_cached::memcached::{Listeners, Serving, Settings};
-use larder_cached::{Config, MAX_ITEM_BYTES, MemCache};
+use larder_cached::memcached::{Listeners, Serving, Settings, TlsFiles};
+use larder_cached::{Config, MAX_ITEM_BYTES, MemCache, SAMPLED_EVERY, Samples};
 use larder_clock::SystemClock;
+use larder_sql::DatabaseUrl;
 use larder_web::{Access, Limits, Shutdown, WebConfig, listen};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Usage;
 use crate::flags::{Flags, LogOptions, Options, address, capacity};
@@ -85,6 +87,27 @@ pub(crate) struct CacheOptions {
     #[arg(long, env = "LARDER_AUTH_FILE", value_name = "FILE", help_heading = "Access")]
     auth_file: Option<PathBuf>,
 
+    /// A certificate in PEM, with those that vouch for it: memcached's protocol
+    /// is under TLS, but for the socket. SIGHUP reads it again
+    #[arg(
+        long,
+        env = "LARDER_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Access"
+    )]
+    tls_certificate: Option<PathBuf>,
+
+    /// The certificate's private key in PEM
+    #[arg(
+        long,
+        env = "LARDER_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate",
+        help_heading = "Access"
+    )]
+    tls_key: Option<PathBuf>,
+
     /// A file with the administrator's token, which changes over HTTP then need
     #[arg(long, env = "LARDER_ADMIN_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
     admin_token_file: Option<PathBuf>,
@@ -101,6 +124,17 @@ pub(crate) struct CacheOptions {
     /// tests
     #[arg(long, env = "LARDER_DEBUG_COMMANDS", help_heading = "Access")]
     debug_commands: bool,
+
+    /// A database for statistics, every five seconds: sqlite:PATH or a
+    /// server's, such as mariadb://USER:PASSWORD@HOST/NAME or postgres://…
+    #[arg(
+        long,
+        env = "LARDER_DATABASE",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Statistics"
+    )]
+    database: Option<DatabaseUrl>,
 
     #[command(flatten)]
     log: LogOptions,
@@ -134,9 +168,12 @@ pub(crate) async fn run(options: CacheOptions) -> anyhow::Result<()> {
     end_on_signals(shutdown.clone())?;
     let settings = settings(&options, memcached, threads);
     let serving = larder_cached::memcached::serve(&cache, settings, listeners, shutdown.clone());
-    let serving = Arc::new(serving.map_err(|why| Usage(format!("--auth-file {why}")))?);
-    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&serving)));
+    let serving = Arc::new(serving.map_err(Usage)?);
+    // Before anybody knows that it is ready: until then the signal ends it.
+    let hangup = signal(SignalKind::hangup())?;
+    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&serving), hangup));
     announce(&announcement(&options, http.local_addr()?, memcached, token.is_some()));
+    let sampling = sample(&options, http.local_addr()?, &cache, &shutdown);
     let access = token.as_deref().map_or_else(Access::open, Access::with_token);
     let limits = Limits { connections: connections(), ..Limits::default() };
     let web = WebConfig { hosts: options.host, access, limits };
@@ -144,7 +181,23 @@ pub(crate) async fn run(options: CacheOptions) -> anyhow::Result<()> {
     reloading.abort();
     let _ = reloading.await;
     finish(serving).await;
+    if let Some(sampling) = sampling {
+        sampling.await?;
+    }
     Ok(())
+}
+
+/// Begins to store statistics, where a database for them is named.
+fn sample(
+    options: &CacheOptions,
+    address: SocketAddr,
+    cache: &MemCache,
+    shutdown: &Shutdown,
+) -> Option<tokio::task::JoinHandle<()>> {
+    let database = options.database.clone()?;
+    let samples = Samples { database, service: address.to_string(), every: SAMPLED_EVERY };
+    let clock = Arc::new(SystemClock);
+    Some(tokio::spawn(samples.store(cache.clone(), clock, shutdown.clone())))
 }
 
 /// Waits for the threads of memcached's protocol.
@@ -214,6 +267,7 @@ fn settings(options: &CacheOptions, address: SocketAddr, threads: usize) -> Sett
         may_shut_down: options.enable_shutdown,
         debug_commands: options.debug_commands,
         auth_file: options.auth_file.as_ref().map(|file| file.display().to_string()),
+        tls: tls(options.tls_certificate.as_ref(), options.tls_key.as_ref()),
         port: address.port(),
         inter: Some(address.ip().to_string()),
         socket: options.socket.as_ref().map(|path| path.display().to_string()),
@@ -221,14 +275,17 @@ fn settings(options: &CacheOptions, address: SocketAddr, threads: usize) -> Sett
     }
 }
 
-/// The file of users is read again at each SIGHUP.
-async fn reload_on_hangup(serving: Arc<Serving>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+/// The certificate and its key, where both are named.
+fn tls(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<TlsFiles> {
+    Some(TlsFiles { certificate: certificate?.clone(), key: key?.clone() })
+}
+
+/// The files of users and of the certificate are read again at each SIGHUP.
+async fn reload_on_hangup(serving: Arc<Serving>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         match serving.reload() {
-            Ok(()) => tracing::info!("the file of users was read again"),
-            Err(why) => tracing::error!(why, "the users stay as they were"),
+            Ok(()) => tracing::info!("users and certificate were read again"),
+            Err(why) => tracing::error!(why, "users or certificate stay as they were"),
         }
     }
 }
@@ -241,7 +298,8 @@ fn announcement(
 ) -> String {
     let mut lines = vec![format!("larder {} cache", env!("CARGO_PKG_VERSION"))];
     lines.push(format!("  mem-cache   http://{http}"));
-    lines.push(format!("  memcached   {memcached}"));
+    let tls = if options.tls_certificate.is_some() { " under TLS" } else { "" };
+    lines.push(format!("  memcached   {memcached}{tls}"));
     if let Some(path) = &options.socket {
         lines.push(format!("  socket      {}", path.display()));
     }

@@ -19,6 +19,7 @@ use crate::bazar::BazarCommand;
 use crate::cached::CacheOptions;
 use crate::cached::letters::Letters;
 use crate::grants::GrantsCommand;
+use crate::load::LoadCommand;
 use crate::serve::read_secret;
 
 /// A cache tier for web services, and services on it.
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Start research funding: all three services in one process, or one; or
     /// add people to it
     Grants(Box<GrantsCommand>),
+    /// Measure a service, check its answers, and draw graphs
+    #[command(subcommand)]
+    Load(Box<LoadCommand>),
     /// Look after the image store: verify, back up, restore, move
     #[command(subcommand)]
     Admin(Box<AdminCommand>),
@@ -57,8 +61,8 @@ pub(crate) enum Command {
 
 impl Command {
     /// The names of the commands.
-    pub(crate) const NAMES: [&str; 7] =
-        ["serve", "images", "cache", "memcached", "bazar", "grants", "admin"];
+    pub(crate) const NAMES: [&str; 8] =
+        ["serve", "images", "cache", "memcached", "bazar", "grants", "load", "admin"];
 }
 
 const MORE: &str = "\

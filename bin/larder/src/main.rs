@@ -7,8 +7,10 @@ mod cached;
 mod configuration;
 mod flags;
 mod grants;
+mod load;
 mod local;
 mod logging;
+mod memory;
 mod serve;
 
 use std::process::ExitCode;
@@ -53,6 +55,9 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Err(error) => error.exit(),
     };
+    if matches!(flags.command, Command::Cache(_) | Command::Memcached(_)) {
+        memory::hold_little();
+    }
     // Behind the program and the command.
     let given = arguments.get(2..).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -69,6 +74,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Grants(command) => {
             return runtime.block_on(grants::run(*command)).map(|()| ExitCode::SUCCESS);
         }
+        Command::Load(command) => return runtime.block_on(load::run(*command)),
         Command::Admin(command) => return runtime.block_on(admin::run(&command)),
     };
     runtime.block_on(serve::run(options, services, given)).map(|()| ExitCode::SUCCESS)

@@ -61,7 +61,9 @@ fn seldom(line: &[u8]) -> Line<'_> {
         b"cache_memlimit" => Command::MemoryLimit(words.next().and_then(unsigned32)),
         b"shutdown" => Command::Shutdown(words),
         b"debugtime" => Command::DebugTime(words),
-        b"slabs" | b"lru" | b"lru_crawler" | b"watch" | b"extstore" => Command::Inside(name, words),
+        b"slabs" | b"lru" | b"lru_crawler" | b"watch" | b"extstore" | b"refresh_certs" => {
+            Command::Inside(name, words)
+        }
         _ if words.next().is_some() && all.last_word().is_some_and(is_http) => return Line::Close,
         _ => return Line::Bad { error: "ERROR", skip: 0, quiet },
     };

@@ -1,5 +1,8 @@
 //! Recorded streams of requests: text, one request per line, `key` or
-//! `key,size`. It reads from whatever it is handed and never opens a file.
+//! `key,size`; and the binary oracleGeneral format. It reads from whatever it
+//! is handed and never opens a file.
+
+mod oracle;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -201,6 +204,18 @@ pub enum ReadError {
         /// What is wrong with it.
         fault: Fault,
     },
+    /// The last record of a binary trace is cut off.
+    CutOff {
+        /// The record, from 1.
+        record: u64,
+    },
+    /// A record of a binary trace is no request.
+    Record {
+        /// Its number, from 1.
+        record: u64,
+        /// What is wrong with it.
+        fault: Fault,
+    },
     /// The source failed.
     Source {
         /// The line that was being read, from 1.
@@ -216,6 +231,10 @@ impl fmt::Display for ReadError {
             Self::Line { line, text, fault } => {
                 write!(f, "line {line}, {text:?}: {fault}; expected key or key,size")
             }
+            Self::CutOff { record } => {
+                write!(f, "record {record} is cut off; oracleGeneral records have 24 bytes")
+            }
+            Self::Record { record, fault } => write!(f, "record {record}: {fault}"),
             Self::Source { line, .. } => write!(f, "could not read line {line}"),
         }
     }
@@ -224,7 +243,7 @@ impl fmt::Display for ReadError {
 impl std::error::Error for ReadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Line { .. } => None,
+            Self::Line { .. } | Self::CutOff { .. } | Self::Record { .. } => None,
             Self::Source { source, .. } => Some(source),
         }
     }

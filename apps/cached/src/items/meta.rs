@@ -1,11 +1,9 @@
 //! What only the meta commands do: making what is missing, and marking as out
 //! of date instead of dropping.
 
-use std::sync::Arc;
-
 use larder_wire::Meta;
 
-use super::{Count, Counters, Item, Items, Outcome, Present};
+use super::{Count, Counters, Item, Items, Outcome, Present, Value};
 
 /// What became of an entry that was to be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ impl Items {
         meta: &Meta<'_>,
         counters: &Counters,
     ) -> Option<Item> {
-        let item = Item::new(Arc::default(), 0, 0, present.now);
+        let item = Item::new(Value::from([].as_slice()), 0, 0, present.now);
         item.expire_at(self.time.expiry(meta.vivify?));
         item.make_binary(meta.is_binary);
         let cas = meta.new_cas.unwrap_or_else(|| self.next_cas());
@@ -72,7 +70,7 @@ impl Items {
         let mut cas = meta.new_cas.unwrap_or(old.cas);
         let mut item = old;
         if meta.empties {
-            item = Item::new(Arc::default(), meta.client_flags, expires, present.now);
+            item = Item::new(Value::from([].as_slice()), meta.client_flags, expires, present.now);
             item.make_binary(meta.is_binary);
         }
         if meta.invalidate {

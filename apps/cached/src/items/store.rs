@@ -1,11 +1,9 @@
 //! Putting values: `set` and its like, each in one step.
 
-use std::sync::Arc;
-
 use larder_cache::Inserted;
 use larder_wire::{Store, Verb};
 
-use super::{Count, Counters, Item, Items, NEVER, Present};
+use super::{Count, Counters, Item, Items, NEVER, Present, Value};
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +31,7 @@ impl Items {
         &self,
         present: Present,
         store: &Store<'_>,
-        value: Arc<[u8]>,
+        value: Value,
         counters: &Counters,
     ) -> Stored {
         counters.add(Count::Sets, 1);
@@ -124,7 +122,7 @@ impl Items {
     }
 
     /// Keeps a value that never expires; says whether it fits.
-    pub(crate) fn keep(&self, key: &[u8], value: Arc<[u8]>) -> bool {
+    pub(crate) fn keep(&self, key: &[u8], value: Value) -> bool {
         let present = self.present();
         let item = Item::new(value, 0, NEVER, present.now);
         let _lock = self.lock(key);

@@ -49,6 +49,9 @@ pub(super) fn shut_down(connection: &mut Connection, mut words: Words<'_>) -> Ne
 /// `slabs`, `lru`, `lru_crawler`, `watch`: there are no slabs, one policy, and
 /// nothing crawls. What asks for a state that is so anyway is answered well.
 pub(super) fn inside(connection: &mut Connection, name: &[u8], mut words: Words<'_>) {
+    if name == b"refresh_certs" {
+        return refresh_certificates(connection);
+    }
     let (first, second) = (words.next(), words.next());
     let answer = match (name, first, second) {
         (b"slabs", Some(b"automove"), Some(level)) => match unsigned(level) {
@@ -69,6 +72,19 @@ pub(super) fn inside(connection: &mut Connection, name: &[u8], mut words: Words<
         _ => "ERROR",
     };
     connection.refuse(answer, false);
+}
+
+/// Reads the certificate again, where there is one.
+fn refresh_certificates(connection: &mut Connection) {
+    let shared = std::sync::Arc::clone(&connection.worker.shared);
+    match shared.tls.as_ref().map(super::Tls::reload) {
+        None => connection.refuse("ERROR", false),
+        Some(Ok(())) => connection.refuse("OK", false),
+        Some(Err(why)) => {
+            tracing::error!(why, "the certificate stays as it was");
+            connection.refuse("ERROR the certificate can't be read", false);
+        }
+    }
 }
 
 /// A line for each entry, the key as in a URL.

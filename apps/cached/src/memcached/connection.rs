@@ -5,7 +5,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use larder_wire::{Block, Get, Step, Store, Words, block, reply, step};
@@ -15,7 +14,7 @@ use super::output::Output;
 use super::transport::Transport;
 use super::worker::{BUFFER_BYTES, Worker};
 use super::{batch::Batch, text};
-use crate::items::{Count, Reception};
+use crate::items::{Count, Reception, Value};
 
 /// A value of this size or more that isn't here as a whole gets its own memory
 /// and is received there.
@@ -37,7 +36,7 @@ enum Expects {
 /// A large value on its way in.
 struct Receiving {
     store: Store<'static>,
-    value: Arc<[u8]>,
+    value: Value,
     filled: usize,
     _room: Reception,
 }
@@ -64,14 +63,14 @@ pub(super) struct Connection {
 }
 
 /// Serves a client until it goes.
-pub(super) async fn serve(mut transport: impl Transport, worker: Rc<Worker>) -> io::Result<()> {
+pub(super) async fn serve(transport: &mut impl Transport, worker: Rc<Worker>) -> io::Result<()> {
     let mut connection = Connection::new(worker);
-    while connection.receive(&mut transport).await? {
+    while connection.receive(transport).await? {
         let mut goes_on = true;
         while goes_on {
             goes_on = connection.work();
             if !connection.output.is_empty() {
-                let sent = connection.output.send(&mut transport).await?;
+                let sent = connection.output.send(transport).await?;
                 connection.worker.counters.add(Count::BytesWritten, sent);
             }
         }
@@ -110,7 +109,7 @@ impl Connection {
         transport: &mut impl Transport,
     ) -> Poll<io::Result<usize>> {
         if let Expects::Value(receiving) = &mut self.expects {
-            let value = Arc::get_mut(&mut receiving.value).expect("nobody else has it yet");
+            let value = Value::get_mut(&mut receiving.value).expect("nobody else has it yet");
             if receiving.filled < value.len() {
                 let rest = &mut value[receiving.filled..];
                 let read = ready!(transport.poll_read_into(context, rest))?;
@@ -288,9 +287,9 @@ impl Connection {
             self.expects = Expects::Nothing(store.len + 2);
             return 0;
         };
-        let mut value: Arc<[u8]> = std::iter::repeat_n(0, store.len).collect();
+        let mut value: Value = std::iter::repeat_n(0, store.len).collect();
         let filled = input.len().min(store.len);
-        let bytes = Arc::get_mut(&mut value).expect("it was made here");
+        let bytes = Value::get_mut(&mut value).expect("it was made here");
         bytes[..filled].copy_from_slice(&input[..filled]);
         let store = store.into_owned();
         self.expects = Expects::Value(Box::new(Receiving { store, value, filled, _room: room }));

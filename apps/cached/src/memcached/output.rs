@@ -3,10 +3,10 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::transport::Transport;
+use crate::items::Value;
 
 /// Values from this size on aren't copied. Measured: below, the copy costs
 /// less than a slice more in the write.
@@ -28,7 +28,7 @@ pub(super) struct Output {
     /// The answers but for large values.
     pub(super) bytes: Vec<u8>,
     /// Large values, and up to where in `bytes` they come after.
-    values: Vec<(usize, Arc<[u8]>)>,
+    values: Vec<(usize, Value)>,
     values_bytes: usize,
     sent: usize,
 }
@@ -36,12 +36,12 @@ pub(super) struct Output {
 impl Output {
     /// Puts a value behind what there is.
     #[inline]
-    pub(super) fn value(&mut self, value: &Arc<[u8]>) {
+    pub(super) fn value(&mut self, value: &Value) {
         if value.len() < LARGE_BYTES {
             self.bytes.extend_from_slice(value);
         } else {
             self.values_bytes += value.len();
-            self.values.push((self.bytes.len(), Arc::clone(value)));
+            self.values.push((self.bytes.len(), Value::clone(value)));
         }
     }
 
@@ -63,6 +63,7 @@ impl Output {
         while self.sent < len {
             self.sent += poll_fn(|context| self.poll_send(context, transport)).await?;
         }
+        poll_fn(|context| transport.poll_flush(context)).await?;
         self.clear();
         Ok(len as u64)
     }

@@ -183,6 +183,7 @@ fn settings(connection: &Connection) -> Told {
     tell(&mut told, "cas_enabled", &"yes");
     tell(&mut told, "tcp_backlog", &1024);
     tell(&mut told, "binding_protocol", &"ascii");
+    tell(&mut told, "ssl_enabled", &if settings.tls.is_some() { "yes" } else { "no" });
     tell(&mut told, "auth_enabled_sasl", &"no");
     tell(&mut told, "auth_enabled_ascii", &settings.auth_file.as_deref().unwrap_or("no"));
     tell(&mut told, "item_size_max", &items.max_item_bytes);

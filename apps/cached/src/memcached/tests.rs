@@ -17,6 +17,10 @@ impl Stream for DuplexStream {
     }
 }
 
+async fn serve_one(mut client: DuplexStream, worker: Rc<Worker>) -> std::io::Result<()> {
+    connection::serve(&mut client, worker).await
+}
+
 fn worker(settings: Settings) -> Rc<Worker> {
     let config = Config {
         capacity_bytes: 8 << 20,
@@ -27,6 +31,7 @@ fn worker(settings: Settings) -> Rc<Worker> {
     let shared = Shared {
         settings,
         users: None,
+        tls: None,
         connections: AtomicUsize::new(0),
         accepted: AtomicU64::new(0),
         rejected: AtomicU64::new(0),
@@ -40,7 +45,7 @@ fn worker(settings: Settings) -> Rc<Worker> {
 /// answered until the end.
 async fn talk(pieces: &[&[u8]], pipe: usize) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(pipe);
-    let serving = connection::serve(server, worker(Settings::default()));
+    let serving = serve_one(server, worker(Settings::default()));
     let talking = async {
         for piece in pieces {
             client.write_all(piece).await.expect("the server reads");
@@ -83,7 +88,7 @@ async fn the_answers_do_not_depend_on_the_pieces() {
         assert_eq!(talk(&pieces, 1 << 20).await, whole, "pieces of {size}");
         // And over a pipe that takes no more at a time, in both directions.
         let (mut reader, server) = tokio::io::duplex(size);
-        let serving = connection::serve(server, worker(Settings::default()));
+        let serving = serve_one(server, worker(Settings::default()));
         let reading = async {
             let (mut read, mut write) = tokio::io::split(&mut reader);
             let mut answers = Vec::new();
@@ -105,7 +110,7 @@ async fn who_says_nothing_has_no_buffers() {
     let worker = worker(Settings::default());
     let (mut client, server) = tokio::io::duplex(1 << 16);
     let tasks = LocalSet::new();
-    tasks.spawn_local(connection::serve(server, Rc::clone(&worker)));
+    tasks.spawn_local(serve_one(server, Rc::clone(&worker)));
     tasks
         .run_until(async {
             client.write_all(b"set a 0 0 1\r\nx\r\nget a\r\n").await.expect("sends");
@@ -126,7 +131,7 @@ async fn who_does_not_read_is_not_read_from() {
     let value = vec![b'x'; 500_000];
     let (mut client, server) = tokio::io::duplex(1 << 16);
     let tasks = LocalSet::new();
-    tasks.spawn_local(connection::serve(server, Rc::clone(&worker)));
+    tasks.spawn_local(serve_one(server, Rc::clone(&worker)));
     tasks
         .run_until(async {
             let head = format!("set big 0 0 {}\r\n", value.len());

@@ -1,14 +1,12 @@
 //! The commands carried out. What one needs of the cache is one call; the words
 //! of the answers are the reference's, because clients compare them.
 
-use std::sync::Arc;
-
 use larder_wire::{Command, Store, Verb, Words, reply, signed};
 
 use super::batch::{self, Batch};
 use super::connection::{Connection, Next};
 use super::{VERSION, admin, meta, stats};
-use crate::items::{Count, Counted, Delta, Outcome};
+use crate::items::{Count, Counted, Delta, Outcome, Value};
 
 /// Carries out a command, or puts it to those it is to be looked up with.
 pub(super) fn run<'a>(
@@ -123,7 +121,7 @@ fn answer_count(connection: &mut Connection, counted: &Counted, quiet: bool) {
 }
 
 /// Stores a value that is here and answers.
-pub(super) fn store(connection: &mut Connection, store: &Store<'_>, value: Arc<[u8]>) {
+pub(super) fn store(connection: &mut Connection, store: &Store<'_>, value: Value) {
     let worker = &connection.worker;
     let present = worker.items.present();
     let stored = worker.items.store(present, store, value, &worker.counters);

@@ -35,6 +35,9 @@ pub(super) trait Transport {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
+
+    /// Ready once nothing of what was sent is held back.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 /// A stream of the runtime that may say when it is ready.
@@ -87,5 +90,9 @@ impl<S: Stream> Transport for S {
             [one] => AsyncWrite::poll_write(Pin::new(self), context, one),
             many => AsyncWrite::poll_write_vectored(Pin::new(self), context, many),
         }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_flush(Pin::new(self), context)
     }
 }

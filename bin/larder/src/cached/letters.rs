@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::{ArgAction, Args};
 use larder_cache::PolicyKind;
-use larder_cached::memcached::{Listeners, Serving, Settings};
+use larder_cached::memcached::{Listeners, Serving, Settings, TlsFiles};
 use larder_cached::{Config, MemCache};
 use larder_clock::SystemClock;
 use larder_web::Shutdown;
@@ -97,6 +97,10 @@ pub(crate) struct Letters {
     /// A file of lines USER:PASSWORD; nobody else may do anything
     #[arg(short = 'Y', long, value_name = "FILE")]
     auth_file: Option<PathBuf>,
+
+    /// Speak TLS on TCP, with -o ssl_chain_cert=FILE,ssl_key=FILE
+    #[arg(short = 'Z', long)]
+    enable_ssl: bool,
 
     /// Protocol: ascii or auto; there is no binary one
     #[arg(short = 'B', long, value_name = "NAME", default_value = "auto", value_parser = protocol)]
@@ -187,13 +191,15 @@ fn start(letters: &Letters) -> Result<(Serving, Shutdown), (u8, String)> {
     };
     let cache = MemCache::new(&config, Arc::new(SystemClock));
     let shutdown = Shutdown::default();
-    let settings = settings(letters, port);
+    let tls = tls(letters).map_err(usage)?;
+    let settings = settings(letters, port, tls);
     let serving = larder_cached::memcached::serve(&cache, settings, listeners, shutdown.clone());
-    Ok((serving.map_err(|why| (WRONG_USAGE, format!("-Y {why}")))?, shutdown))
+    Ok((serving.map_err(|why| (WRONG_USAGE, why))?, shutdown))
 }
 
-fn settings(letters: &Letters, port: u16) -> Settings {
+fn settings(letters: &Letters, port: u16, tls: Option<TlsFiles>) -> Settings {
     Settings {
+        tls,
         max_connections: letters.conn_limit as usize,
         threads: usize::from(letters.threads),
         may_shut_down: letters.enable_shutdown,
@@ -205,6 +211,21 @@ fn settings(letters: &Letters, port: u16) -> Settings {
         inter: (!letters.listen.is_empty()).then(|| letters.listen.join(",")),
         socket: letters.unix_socket.as_ref().map(|path| path.display().to_string()),
         socket_mode: letters.unix_mask,
+    }
+}
+
+/// The certificate and its key, which `-Z` needs.
+fn tls(letters: &Letters) -> Result<Option<TlsFiles>, Usage> {
+    let option = |name: &str| {
+        let options = letters.extended.iter().filter_map(|option| option.split_once('='));
+        options.filter(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value)).next_back()
+    };
+    if !letters.enable_ssl {
+        return Ok(None);
+    }
+    match (option("ssl_chain_cert"), option("ssl_key")) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        _ => Err(Usage("-Z: -o ssl_chain_cert=FILE,ssl_key=FILE is needed".into())),
     }
 }
 
@@ -290,7 +311,7 @@ async fn ends(serving: Serving, shutdown: Shutdown, mut signals: Signals) {
             () = shutdown.asked() => break,
             _ = signals.hangup.recv() => {
                 if let Err(why) = serving.reload() {
-                    tracing::error!(why, "the users stay as they were");
+                    tracing::error!(why, "users or certificate stay as they were");
                 }
             }
         }
@@ -327,9 +348,10 @@ fn protocol(text: &str) -> Result<String, String> {
     }
 }
 
-/// An extended option. Those that would be missed are refused.
+/// An extended option. Those that would be missed are refused: of TLS, that
+/// clients show certificates, other ciphers and other versions.
 fn extended(text: &str) -> Result<String, String> {
-    const PASSED_OVER: [&str; 22] = [
+    const PASSED_OVER: [&str; 26] = [
         "relaxed_privileges",
         "maxconns_fast",
         "hashpower",
@@ -352,6 +374,10 @@ fn extended(text: &str) -> Result<String, String> {
         "worker_logbuf_size",
         "read_buf_mem_limit",
         "modern",
+        "ssl_chain_cert",
+        "ssl_key",
+        "ssl_wbuf_size",
+        "ssl_session_cache",
     ];
     let name = text.split('=').next().unwrap_or_default();
     let name = name.strip_prefix("no_").unwrap_or(name);
