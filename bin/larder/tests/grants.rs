@@ -150,7 +150,7 @@ fn the_last_day_counts_and_the_day_after_is_too_late() {
     assert_eq!((answer.status, &answer.json()["field"]), (400, &json!("end_date")));
 
     ends(&mut funding.part);
-    funding.part.restart_by(&["faketime", "-f", "+1d"]);
+    funding.part.restart_ahead(1);
     let ada = Who::sign_in(funding.part.at("researchers"), "Ada");
     let refused = ada.withdraw(accounts[0], 1, "b").expect("answered");
     assert_eq!(refused.status, 409, "{}", refused.text());

@@ -194,7 +194,7 @@ fn make_submitted(funding: &mut Funding, cells: &[(&str, &str, &str, u64)]) {
         database.write(work).await.expect("is written");
         database.close().await;
     });
-    funding.part.restart_by(&[]);
+    funding.part.restart_ahead(0);
 }
 
 const OF_MEMBERS: [&str; 5] = ["view", "ledger", "withdraw", "add member", "remove member"];
@@ -256,7 +256,7 @@ fn accounts_by_person_action_and_state() {
         })
         .collect();
     ends(&mut funding.part);
-    funding.part.restart_by(&["faketime", "-f", "+1d"]);
+    funding.part.restart_ahead(1);
     let again = |who: &Who, service: &str, name: &str| {
         let again = Who::sign_in(funding.part.at(service), name);
         assert_eq!(again.id, who.id);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -28,15 +28,16 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Starts `larder grants` with these arguments; `what` comes before it, as
-    /// a program that starts others.
-    pub(crate) fn start_by(what: &[&str], arguments: Vec<String>) -> Self {
+    /// Starts `larder grants` with these arguments, whose clock is so many days
+    /// ahead.
+    pub(crate) fn start_ahead(days: u32, arguments: Vec<String>) -> Self {
         let mut command = larder();
-        if let [program, rest @ ..] = what {
-            let mut by = Command::new(program);
-            by.args(rest).arg(command.get_program());
-            by.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            command = by;
+        if days > 0 {
+            // By the program `faketime` it would be a child that outlives it.
+            let entries = std::fs::read_dir("/usr/lib").expect("is there").flatten();
+            let library = entries.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
+            let library = library.into_iter().find(|path| path.exists()).expect("faketime");
+            command.env("LD_PRELOAD", library).env("FAKETIME", format!("+{days}d"));
         }
         let mut process = Process::spawn(command.arg("grants").args(&arguments));
         let announcement = process.announcement();
@@ -48,7 +49,7 @@ impl Part {
     }
 
     pub(crate) fn start(arguments: Vec<String>) -> Self {
-        Self::start_by(&[], arguments)
+        Self::start_ahead(0, arguments)
     }
 
     pub(crate) fn at(&self, service: &str) -> SocketAddr {
@@ -58,15 +59,15 @@ impl Part {
     /// `kill -9`, and started again at the same place.
     pub(crate) fn kill_and_restart(&mut self) {
         self.process.kill();
-        self.restart_by(&[]);
+        self.restart_ahead(0);
     }
 
-    /// Started again at the same place once it has ended, by another program.
-    pub(crate) fn restart_by(&mut self, what: &[&str]) {
+    /// Started again at the same place once it has ended, so many days ahead.
+    pub(crate) fn restart_ahead(&mut self, days: u32) {
         let first = self.services.values().min_by_key(|address| address.port());
         let listen = self.arguments.iter().position(|argument| argument == "--listen");
         self.arguments[listen.expect("is given") + 1] = first.expect("one").to_string();
-        *self = Self::start_by(what, self.arguments.clone());
+        *self = Self::start_ahead(days, self.arguments.clone());
     }
 }
 
