@@ -3,74 +3,32 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 
-use super::keyed::{Ask, CACHE_KINDS, Contents, FILLERS, Keyed, Link, Reply};
-use super::wire::{Wire, WireLink, address};
-use super::{Client, Failure, Setup, Source, Target};
+use super::keyed::{Ask, Contents, Reply};
+use super::wire::{MemCache, Wire};
+use super::{Failure, Source, Target};
 use crate::error::Result;
-use crate::session::unfit;
 
-/// A Redis, or what speaks like one.
-pub struct Redis {
-    address: Arc<str>,
-    contents: Arc<Contents>,
-    is_filled: bool,
-}
-
-impl Redis {
-    /// The one at `HOST:PORT`, filled before it is measured or not.
-    ///
-    /// # Errors
-    /// The address is none.
-    pub fn new(at: &str, contents: Arc<Contents>, is_filled: bool) -> Result<Self> {
-        Ok(Self { address: address(at)?, contents, is_filled })
-    }
-
-    async fn link(&self) -> Result<Box<dyn Link>> {
-        let link = WireLink::<Words>::connect(&self.address).await;
-        Ok(Box::new(link.map_err(|failure| unfit(&self.label(), failure.0))?))
-    }
-}
-
-#[async_trait]
-impl Target for Redis {
-    fn label(&self) -> String {
-        format!("redis {}", self.address)
-    }
-
-    fn kinds(&self) -> &'static [&'static str] {
-        CACHE_KINDS
-    }
-
-    async fn version(&self) -> String {
-        let said = WireLink::<Words>::version(&self.address).await.unwrap_or_default();
-        let number = said.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        number.map(|number| format!("version {number}")).unwrap_or_default()
-    }
-
-    async fn prepare(&self, setup: &Setup<'_>) -> Result<()> {
-        if !self.is_filled {
-            return Ok(());
-        }
-        let mut links = Vec::new();
-        for _ in 0..FILLERS {
-            links.push(self.link().await?);
-        }
-        self.contents.fill(&self.label(), setup, links).await
-    }
-
-    async fn client(&self, _: usize) -> Result<Box<dyn Client>> {
-        Ok(Box::new(Keyed { contents: self.contents.clone(), link: self.link().await? }))
-    }
+/// A Redis, or what speaks like one, at `HOST:PORT`: filled before it is measured or
+/// not.
+///
+/// # Errors
+/// The address is none.
+pub fn target(at: &str, contents: Arc<Contents>, is_filled: bool) -> Result<Arc<dyn Target>> {
+    Ok(Arc::new(MemCache::<Words>::new(at, contents, is_filled)?))
 }
 
 /// RESP, version 2.
 struct Words;
 
 impl Wire for Words {
+    const NAME: &'static str = "redis";
     const VERSION: &'static [u8] = b"INFO server\r\n";
+
+    fn number(said: &str) -> Option<&str> {
+        said.lines().find_map(|line| line.strip_prefix("redis_version:"))
+    }
 
     fn write(ask: &Ask, to: &mut BytesMut) {
         match ask {

@@ -8,10 +8,11 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::Failure;
 use super::http::PATIENCE;
-use super::keyed::{Ask, Link, Reply};
+use super::keyed::{Ask, CACHE_KINDS, Contents, FILLERS, Keyed, Link, Reply};
+use super::{Client, Failure, Setup, Target};
 use crate::error::{Error, Result};
+use crate::session::unfit;
 
 /// Read at once.
 const PIECE: usize = 64 << 10;
@@ -21,6 +22,9 @@ const LONGEST_LINE: usize = 4096;
 
 /// A protocol.
 pub(crate) trait Wire: Send + Sync + 'static {
+    /// What speaks it.
+    const NAME: &'static str;
+
     /// Writes a request.
     fn write(ask: &Ask, to: &mut BytesMut);
 
@@ -30,10 +34,68 @@ pub(crate) trait Wire: Send + Sync + 'static {
 
     /// Asks for the version.
     const VERSION: &'static [u8];
+
+    /// The number in what is said of the version.
+    fn number(said: &str) -> Option<&str>;
+}
+
+/// A mem-cache that speaks such a protocol.
+pub(crate) struct MemCache<W> {
+    address: Arc<str>,
+    contents: Arc<Contents>,
+    is_filled: bool,
+    wire: std::marker::PhantomData<W>,
+}
+
+impl<W: Wire> MemCache<W> {
+    /// The one at `HOST:PORT`, filled before it is measured or not.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub(crate) fn new(at: &str, contents: Arc<Contents>, is_filled: bool) -> Result<Self> {
+        let wire = std::marker::PhantomData;
+        Ok(Self { address: address(at)?, contents, is_filled, wire })
+    }
+
+    async fn link(&self) -> Result<Box<dyn Link>> {
+        let link = WireLink::<W>::connect(&self.address).await;
+        Ok(Box::new(link.map_err(|failure| unfit(&self.label(), failure.0))?))
+    }
+}
+
+#[async_trait]
+impl<W: Wire> Target for MemCache<W> {
+    fn label(&self) -> String {
+        format!("{} {}", W::NAME, self.address)
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        CACHE_KINDS
+    }
+
+    async fn version(&self) -> String {
+        let said = WireLink::<W>::version(&self.address).await.unwrap_or_default();
+        W::number(&said).map(|number| format!("version {number}")).unwrap_or_default()
+    }
+
+    async fn prepare(&self, setup: &Setup<'_>) -> Result<()> {
+        if !self.is_filled {
+            return Ok(());
+        }
+        let mut links = Vec::new();
+        for _ in 0..FILLERS {
+            links.push(self.link().await?);
+        }
+        self.contents.fill(&self.label(), setup, links).await
+    }
+
+    async fn client(&self, _: usize) -> Result<Box<dyn Client>> {
+        Ok(Box::new(Keyed { contents: self.contents.clone(), link: self.link().await? }))
+    }
 }
 
 /// Checks an address: `HOST:PORT`.
-pub(crate) fn address(text: &str) -> Result<Arc<str>> {
+fn address(text: &str) -> Result<Arc<str>> {
     match text.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(_)) => Ok(text.into()),
         _ => Err(Error::Address {

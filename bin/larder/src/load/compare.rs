@@ -10,9 +10,8 @@ use larder_load::Entrant;
 use larder_load::Form;
 use larder_load::results::{Folder, Results, read};
 use larder_load::target::images::{Api, Images};
-use larder_load::target::memcached::Memcached;
-use larder_load::target::redis::Redis;
 use larder_load::target::{Contents, Target};
+use larder_load::target::{memcached, redis};
 
 use super::options::{Built, Defaults, LoadOptions};
 use super::{measure, targets, tell};
@@ -121,8 +120,8 @@ fn entrant(text: &str, built: &Built) -> anyhow::Result<Entrant> {
     let target: Arc<dyn Target> = match kind {
         "images" => images(Api::Classic)?,
         "images-rest" => images(Api::Rest)?,
-        "memcached" => Arc::new(Memcached::new(address, cache()?, true)?),
-        "redis" => Arc::new(Redis::new(address, cache()?, true)?),
+        "memcached" => memcached::target(address, cache()?, true)?,
+        "redis" => redis::target(address, cache()?, true)?,
         "bazar" => targets::bazar(address)?,
         _ => return Err(wrong().into()),
     };

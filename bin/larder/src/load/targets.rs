@@ -6,9 +6,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use larder_load::Form;
 use larder_load::target::images::{Api, Images};
-use larder_load::target::memcached::Memcached;
-use larder_load::target::redis::Redis;
-use larder_load::target::{Contents, Target, bazar::Bazar, grants};
+
+use larder_load::target::{Contents, Target, bazar::Bazar, grants, memcached, redis};
 
 use super::options::Built;
 use crate::serve::read_secret;
@@ -67,11 +66,11 @@ impl CacheOptions {
     }
 
     pub(crate) fn memcached(&self, at: &str, built: &Built) -> anyhow::Result<Arc<dyn Target>> {
-        Ok(Arc::new(Memcached::new(at, self.contents(built)?, !self.no_fill)?))
+        Ok(memcached::target(at, self.contents(built)?, !self.no_fill)?)
     }
 
     pub(crate) fn redis(&self, at: &str, built: &Built) -> anyhow::Result<Arc<dyn Target>> {
-        Ok(Arc::new(Redis::new(at, self.contents(built)?, !self.no_fill)?))
+        Ok(redis::target(at, self.contents(built)?, !self.no_fill)?)
     }
 
     fn contents(&self, built: &Built) -> anyhow::Result<Arc<Contents>> {
