@@ -6,6 +6,7 @@
 
 mod access;
 mod assets;
+pub mod csv;
 mod form;
 mod guard;
 mod guesses;

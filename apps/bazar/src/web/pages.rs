@@ -5,7 +5,6 @@ mod admin;
 mod book;
 mod buy;
 mod covers;
-mod csv;
 mod edit;
 mod layout;
 mod order;

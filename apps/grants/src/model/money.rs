@@ -78,9 +78,11 @@ impl Money {
         Self(cents).checked(field)
     }
 
-    /// As a form shows it: `1500.50`.
+    /// As a form or a file has it: `1500.50`, `-20.00`.
     pub fn plain(self) -> String {
-        format!("{}.{:02}", self.0 / 100, self.0 % 100)
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let cents = self.0.unsigned_abs();
+        format!("{sign}{}.{:02}", cents / 100, cents % 100)
     }
 }
 
@@ -140,5 +142,6 @@ mod tests {
         assert_eq!(Money(123_456_789_01).to_string(), "123,456,789.01");
         assert_eq!(Money(-5).to_string(), "−0.05");
         assert_eq!(Money(5).plain(), "0.05");
+        assert_eq!(Money(-12_50).plain(), "-12.50");
     }
 }

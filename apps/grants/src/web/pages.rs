@@ -5,7 +5,6 @@
 mod account;
 mod accounts;
 mod chart;
-mod csv;
 mod decide;
 mod entrance;
 mod form;

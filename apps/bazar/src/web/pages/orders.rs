@@ -2,16 +2,14 @@
 //! a file.
 
 use askama::Template;
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
-use http::header;
-use larder_web::{Problem, Visit};
+use axum::response::Response;
+use larder_web::text::Moment;
+use larder_web::{Problem, Visit, csv};
 
-use super::csv;
 use super::layout::{Frame, Tab};
 use super::order::OrderView;
+use super::view::plain_price;
 use crate::model::Order;
 use crate::replica::number;
 use crate::web::{Web, check_access};
@@ -21,6 +19,9 @@ const SIZE: u32 = 50;
 
 /// Orders of one piece of the file.
 const PIECE: u32 = 1_000;
+
+/// The first line of the file.
+const HEAD: &str = "number,book,title,quantity,price,total,time";
 
 #[derive(Template)]
 #[template(path = "orders.html")]
@@ -57,29 +58,48 @@ pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Result<Respons
 /// `GET /admin/orders.csv`: all orders, read piece by piece as it is sent.
 pub(super) async fn export(State(web): State<Web>, visit: Visit) -> Result<Response, Problem> {
     check_access(&web, &visit.headers)?;
-    // A shop that doesn't answer is told by the status, not by a short file.
-    let first = web.front.orders(None, PIECE).await?.value;
-    let pieces = stream::try_unfold(Some(first), move |piece| {
+    let more = move |before: Option<u64>| {
         let front = web.front.clone();
         async move {
-            let Some(orders) = piece else { return Ok(None) };
-            let next = match orders.last().filter(|_| orders.len() == PIECE as usize) {
-                Some(last) => Some(front.orders(Some(last.number), PIECE).await?.value),
-                None => None,
-            };
-            // A failure ends the connection: the file is seen to be cut off.
-            Ok::<_, crate::Error>(Some((lines(&orders), next)))
+            let orders = front.orders(before, PIECE).await?.value;
+            let last = orders.last().filter(|_| orders.len() == PIECE as usize);
+            let last = last.map(|order| order.number);
+            Ok::<_, crate::Error>((orders.iter().map(line).collect(), last))
         }
-    });
-    let head = stream::once(async { Ok(Bytes::from_static(csv::HEAD.as_bytes())) });
-    let body = Body::from_stream(futures_util::StreamExt::chain(head, pieces));
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"orders.csv\""),
-    ];
-    Ok((headers, body).into_response())
+    };
+    Ok(csv::file("orders.csv", HEAD, more).await?)
 }
 
-fn lines(orders: &[Order]) -> Bytes {
-    orders.iter().map(csv::line).collect::<String>().into()
+/// The line of an order.
+fn line(order: &Order) -> String {
+    csv::Line::default()
+        .plain(order.number)
+        .plain(order.book)
+        .text(&order.title)
+        .plain(order.quantity)
+        .plain(plain_price(order.price_cents.into()))
+        .plain(plain_price(order.total_cents()))
+        .plain(Moment::of(order.at).iso)
+        .end()
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_clock::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn an_order_is_a_line() {
+        let order = Order {
+            number: 7,
+            book: 2,
+            title: "Xen, again".into(),
+            quantity: 3,
+            price_cents: 1_050,
+            at: Timestamp(1_000_000_000_000_000),
+        };
+        assert_eq!(line(&order), "7,2,\"Xen, again\",3,10.50,31.50,2001-09-09T01:46:40Z\r\n");
+        assert_eq!(HEAD.split(',').count(), 7);
+    }
 }

@@ -5,9 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use larder_web::text::Moment;
-use larder_web::{Fields, Problem};
+use larder_web::{Fields, Problem, csv};
 
-use super::csv;
 use super::layout::{Frame, Tab};
 use super::list::{PIECE, Pager, SIZE, address, number};
 use crate::model::{Entry, EntryKind};
@@ -76,26 +75,23 @@ pub(super) async fn export(State(web): State<Web>, seat: Seat) -> Result<Respons
             let entries = grants.entries(&person, filter).await?;
             let last = entries.last().filter(|_| entries.len() == PIECE as usize);
             let lines = entries.iter().map(|entry| line(entry, grants.currency())).collect();
-            Ok((lines, last.map(|entry| entry.number)))
+            Ok::<_, crate::Error>((lines, last.map(|entry| entry.number)))
         }
     };
     Ok(csv::file("transactions.csv", HEAD, more).await?)
 }
 
 fn line(entry: &Entry, currency: &str) -> String {
-    let cents = entry.amount.in_cents();
-    let sign = if cents < 0 { "-" } else { "" };
-    let amount = format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100);
-    csv::line(&[
-        &entry.number.to_string(),
-        &entry.account.to_string(),
-        &entry.acronym,
-        entry.kind.name(),
-        entry.by.as_deref().unwrap_or_default(),
-        &amount,
-        &entry.balance_after.plain(),
-        currency,
-        &entry.reason,
-        &Moment::of(entry.at).iso,
-    ])
+    csv::Line::default()
+        .plain(entry.number)
+        .plain(entry.account)
+        .text(&entry.acronym)
+        .plain(entry.kind.name())
+        .text(entry.by.as_deref().unwrap_or_default())
+        .plain(entry.amount.plain())
+        .plain(entry.balance_after.plain())
+        .plain(currency)
+        .text(&entry.reason)
+        .plain(Moment::of(entry.at).iso)
+        .end()
 }
