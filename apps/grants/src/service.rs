@@ -20,6 +20,7 @@ use larder_sql::Guard;
 use larder_tier::{Cluster, Reader, Scope, Tier, Told, Written};
 use larder_web::{Client, ServiceToken, Shutdown};
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 use crate::model::{Day, NewProgramme, Service};
@@ -55,6 +56,8 @@ struct Shared {
     passwords: Passwords,
     client: Client,
     live: Live,
+    /// Told when a message may have been sent.
+    sent: Notify,
     /// The services of this process.
     own: Vec<Registered>,
     /// Replicas of all services, as they were looked up last.
@@ -92,6 +95,7 @@ impl Grants {
             passwords: Passwords::new(parts.hashing),
             client: Client::new(&parts.token),
             live: Live::default(),
+            sent: Notify::new(),
             replicas: RwLock::new(parts.own.clone()),
             own: parts.own,
         };

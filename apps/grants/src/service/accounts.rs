@@ -1,5 +1,6 @@
 //! What members and officers do with research accounts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use larder_input::{IdempotencyKey, Invalid};
@@ -52,6 +53,21 @@ impl Grants {
             }
         };
         self.shared.store.accounts(filter).await
+    }
+
+    /// The accounts that each of these people may spend, by number and acronym,
+    /// for the university.
+    ///
+    /// # Errors
+    /// The actor isn't of the university, or the store fails.
+    pub async fn accounts_of(
+        &self,
+        actor: &Person,
+        people: Vec<PersonId>,
+        most: usize,
+    ) -> Result<BTreeMap<PersonId, Vec<(AccountId, String)>>> {
+        university(actor)?;
+        self.shared.store.accounts_of(people, most).await
     }
 
     /// Lines of the ledger: of an account that somebody may see, or of all for
@@ -160,11 +176,13 @@ impl Grants {
     pub async fn close_account(&self, actor: &Person, id: AccountId) -> Result<Money> {
         self.account_for(actor, id, Action::Close).await?;
         let (officer, request) = (actor.id, request());
-        self.change_account(id, move |store, now| {
+        let rest = self.change_account(id, move |store, now| {
             let request = request.clone();
             async move { store.close_account(id, officer, request, now).await }
-        })
-        .await
+        });
+        let rest = rest.await?;
+        self.shared.sent.notify_one();
+        Ok(rest)
     }
 
     /// What officers of the university are to know, the latest first.

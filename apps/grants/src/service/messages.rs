@@ -25,7 +25,6 @@ const ATTEMPT: Duration = Duration::from_secs(12);
 impl Grants {
     /// Tells what is in the outbox until the end is asked for.
     pub(super) async fn tell_messages(&self, shutdown: &Shutdown) {
-        let mut changes = self.shared.live.changes();
         while !shutdown.is_asked() {
             match self.shared.store.due_messages(AT_ONCE, self.now()).await {
                 Ok(due) if !due.is_empty() => {
@@ -37,7 +36,7 @@ impl Grants {
             }
             tokio::select! {
                 () = shutdown.asked() => {}
-                _ = changes.changed() => {}
+                () = self.shared.sent.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
@@ -75,6 +74,13 @@ impl Grants {
     /// # Errors
     /// The store fails; the message is told again then.
     pub async fn hear(&self, id: String, message: Message) -> Result<()> {
+        let done = self.take(id, message).await;
+        // The rules approve, and tell the university.
+        self.shared.sent.notify_one();
+        done
+    }
+
+    async fn take(&self, id: String, message: Message) -> Result<()> {
         match message {
             Message::Submitted { proposal } => {
                 let currency = self.shared.currency.clone();

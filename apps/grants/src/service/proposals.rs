@@ -153,8 +153,13 @@ impl Grants {
     pub async fn submit(&self, actor: &Person, id: ProposalId) -> Result<()> {
         self.proposal_for(actor, id, Action::Submit).await?;
         let lead = actor.id;
-        self.change_proposal(id, move |store, now| async move { store.submit(id, lead, now).await })
-            .await
+        self.change_proposal(
+            id,
+            move |store, now| async move { store.submit(id, lead, now).await },
+        )
+        .await?;
+        self.shared.sent.notify_one();
+        Ok(())
     }
 
     /// Decides on a proposal.
@@ -168,7 +173,9 @@ impl Grants {
             let verdict = verdict.clone();
             async move { store.decide(id, officer, verdict, now).await }
         })
-        .await
+        .await?;
+        self.shared.sent.notify_one();
+        Ok(())
     }
 
     /// Writes a proposal through the tier.

@@ -1,6 +1,8 @@
 //! Research accounts: the balance is changed under a condition only, and each
 //! change of it is a line of the ledger.
 
+use std::collections::BTreeMap;
+
 use larder_clock::Timestamp;
 use larder_sql::{Connection, Row, Value};
 
@@ -66,8 +68,8 @@ impl Store {
     /// One account.
     pub async fn account(&self, id: AccountId) -> Result<Option<Account>> {
         let work = move |rows: &mut dyn Connection| {
-            let row = rows.query_one(&format!("{SELECT} WHERE c.id = ?"), &[id.into()])?;
-            row.map(|row| account(rows, &row)).transpose()
+            let found = rows.query(&format!("{SELECT} WHERE c.id = ?"), &[id.into()])?;
+            Ok(with_members(rows, &found)?.pop())
         };
         self.database.read(work).await
     }
@@ -78,9 +80,35 @@ impl Store {
             let Conditions { sql, values } = conditions(rows, &filter);
             let sql = format!("{SELECT} WHERE {sql} ORDER BY c.id DESC LIMIT {}", filter.most);
             let found = rows.query(&sql, &values)?;
-            found.iter().map(|row| account(rows, row)).collect()
+            with_members(rows, &found)
         };
         self.database.read(work).await
+    }
+
+    /// The accounts that each of these people may spend, by number and acronym,
+    /// the latest first; so many of each at most.
+    pub async fn accounts_of(
+        &self,
+        people: Vec<PersonId>,
+        most: usize,
+    ) -> Result<BTreeMap<PersonId, Vec<(AccountId, String)>>> {
+        let mut accounts: BTreeMap<PersonId, Vec<(AccountId, String)>> = BTreeMap::new();
+        if people.is_empty() {
+            return Ok(accounts);
+        }
+        let marks = vec!["?"; people.len()].join(", ");
+        let sql = format!(
+            "SELECT m.person, c.id, c.acronym FROM members m JOIN accounts c ON c.id = m.account
+             WHERE m.person IN ({marks}) ORDER BY c.id DESC"
+        );
+        let people = people.into_iter().map(Value::from).collect();
+        for row in self.database.query(sql, people).await? {
+            let of_person = accounts.entry(row.get(0)?).or_default();
+            if of_person.len() < most {
+                of_person.push((row.get(1)?, row.get(2)?));
+            }
+        }
+        Ok(accounts)
     }
 
     /// The totals of each agency that has given money, by name.
@@ -344,15 +372,33 @@ pub(super) fn heard(rows: &mut dyn Connection, id: AccountId, now: Timestamp) ->
     tell(rows, members.into_iter().chain([Room::Account(id), Room::University]), now)
 }
 
-fn account(rows: &mut dyn Connection, row: &Row) -> Result<Account> {
+/// The accounts of these rows, with their members.
+fn with_members(rows: &mut dyn Connection, found: &[Row]) -> Result<Vec<Account>> {
+    let mut accounts = found.iter().map(account).collect::<Result<Vec<_>>>()?;
+    if accounts.is_empty() {
+        return Ok(accounts);
+    }
+    let ids: Vec<Value> = accounts.iter().map(|account| account.id.into()).collect();
+    let marks = vec!["?"; ids.len()].join(", ");
+    let sql = format!(
+        "SELECT m.account, p.id, p.name, p.email FROM members m JOIN people p ON p.id = m.person
+         WHERE m.account IN ({marks}) ORDER BY p.name, p.id"
+    );
+    let mut members: BTreeMap<AccountId, Vec<Member>> = BTreeMap::new();
+    for row in rows.query(&sql, &ids)? {
+        let member = Member { id: row.get(1)?, name: row.get(2)?, email: row.get(3)? };
+        members.entry(row.get(0)?).or_default().push(member);
+    }
+    for account in &mut accounts {
+        account.members = members.remove(&account.id).unwrap_or_default();
+        account.members.sort_by_key(|member| member.id != account.lead);
+    }
+    Ok(accounts)
+}
+
+/// An account, its members aside.
+fn account(row: &Row) -> Result<Account> {
     let id: AccountId = row.get(0)?;
-    let lead: PersonId = row.get(7)?;
-    let sql = "SELECT p.id, p.name, p.email FROM members m JOIN people p ON p.id = m.person
-         WHERE m.account = ? ORDER BY p.name, p.id";
-    let member = |row: &Row| Ok(Member { id: row.get(0)?, name: row.get(1)?, email: row.get(2)? });
-    let members = rows.query(sql, &[id.into()])?;
-    let mut members = members.iter().map(member).collect::<Result<Vec<_>>>()?;
-    members.sort_by_key(|member| member.id != lead);
     let end_date: String = row.get(10)?;
     let no_day = || Error::Damaged(format!("account {id} has no end date"));
     Ok(Account {
@@ -363,12 +409,12 @@ fn account(rows: &mut dyn Connection, row: &Row) -> Result<Account> {
         title: row.get(4)?,
         agency: row.get(5)?,
         agency_name: row.get(6)?,
-        lead,
+        lead: row.get(7)?,
         budget: Money::cents(row.get(8)?),
         balance: Money::cents(row.get(9)?),
         end_date: end_date.parse().map_err(|()| no_day())?,
         is_closed: row.get::<i64>(11)? != 0,
-        members,
+        members: Vec::new(),
         opened_at: time(row, 12)?,
     })
 }

@@ -2,7 +2,7 @@
 //! change, which says which room heard of it and nothing of what it was.
 
 use larder_clock::Timestamp;
-use larder_sql::{Connection, Row};
+use larder_sql::{Connection, Row, Value};
 
 use super::{Store, word};
 use crate::error::Result;
@@ -18,16 +18,18 @@ pub struct Event {
     pub room: Room,
 }
 
-/// Says in the same transaction that something has changed.
+/// Says in the same transaction that something has changed, in one room or
+/// more.
 pub(super) fn tell(
     rows: &mut dyn Connection,
     rooms: impl IntoIterator<Item = Room>,
     now: Timestamp,
 ) -> Result<()> {
-    for room in rooms {
-        let sql = "INSERT INTO events (room, created_at) VALUES (?, ?)";
-        rows.execute(sql, &[room.to_string().into(), now.0.into()])?;
-    }
+    let rooms: Vec<String> = rooms.into_iter().map(|room| room.to_string()).collect();
+    let marks = vec!["(?, ?)"; rooms.len()].join(", ");
+    let values = rooms.into_iter().flat_map(|room| [room.into(), now.0.into()]);
+    let sql = format!("INSERT INTO events (room, created_at) VALUES {marks}");
+    rows.execute(&sql, &values.collect::<Vec<Value>>())?;
     Ok(())
 }
 

@@ -6,10 +6,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use larder_web::text::Moment;
-use larder_web::{Fields, Problem};
+use larder_web::{Fields, Problem, csv};
 
 use super::chart::Chart;
-use super::csv;
 use super::layout::{Frame, Tab};
 use super::list::{PIECE, Pager, SIZE, address, number};
 use crate::model::{Account, AccountState, Agency};
@@ -98,20 +97,20 @@ pub(super) async fn export(State(web): State<Web>, seat: Seat) -> Result<Respons
     let line = move |account: &Account| {
         let members: Vec<_> = account.members.iter().map(|member| member.name.as_str()).collect();
         let lead = members.first().copied().unwrap_or_default();
-        csv::line(&[
-            &account.id.to_string(),
-            &account.acronym,
-            &account.title,
-            lead,
-            &members.join("; "),
-            &account.agency_name,
-            &account.budget.plain(),
-            &account.balance.plain(),
-            &currency,
-            &account.end_date.to_string(),
-            account.state(today).name(),
-            &Moment::of(account.opened_at).iso,
-        ])
+        csv::Line::default()
+            .plain(account.id)
+            .text(&account.acronym)
+            .text(&account.title)
+            .text(lead)
+            .text(&members.join("; "))
+            .text(&account.agency_name)
+            .plain(account.budget.plain())
+            .plain(account.balance.plain())
+            .plain(&currency)
+            .plain(account.end_date)
+            .plain(account.state(today).name())
+            .plain(Moment::of(account.opened_at).iso)
+            .end()
     };
     let line = std::sync::Arc::new(line);
     let more = move |before: Option<u64>| {
@@ -120,7 +119,8 @@ pub(super) async fn export(State(web): State<Web>, seat: Seat) -> Result<Respons
         async move {
             let accounts = grants.accounts(&person, filter).await?;
             let last = accounts.last().filter(|_| accounts.len() == PIECE as usize);
-            Ok((accounts.iter().map(|a| line(a)).collect(), last.map(|account| account.id)))
+            let lines = accounts.iter().map(|account| line(account)).collect();
+            Ok::<_, crate::Error>((lines, last.map(|account| account.id)))
         }
     };
     Ok(csv::file("accounts.csv", HEAD, more).await?)

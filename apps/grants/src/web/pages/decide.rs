@@ -12,7 +12,10 @@ use super::form::{Wrong, why};
 use super::layout::{Frame, Tab};
 use super::notices::Notice;
 use crate::error::Result;
-use crate::model::{Activity, Day, Money, Programme, Proposal, ProposalId, Role, Room, Verdict};
+use crate::model::{
+    Action, Activity, Day, Money, Programme, Proposal, ProposalId, Relation, Room, Verdict,
+    on_proposal,
+};
 use crate::web::Web;
 use crate::web::seat::{Id, Seat, SeatForm};
 
@@ -78,8 +81,8 @@ async fn shown(
     let path = format!("/proposals/{id}");
     let title = (proposal.acronym.as_str(), Tab::None);
     let mut frame = web.seat_frame(seat, title, &path, Some(Room::Proposal(id))).await?;
-    let is_officer = seat.person().role == Role::Agency;
-    let may_decide = is_officer && proposal.state.is_undecided();
+    let relation = Relation::to_proposal(seat.person(), &proposal);
+    let may_decide = on_proposal(relation, Action::Decide, proposal.state).is_ok();
     let typed = |form, name: &str, or: &dyn Fn() -> String| match &wrong {
         Some((wrong, _)) if *wrong == form => fields.get(name).to_owned(),
         _ => or(),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use larder_web::Problem;
 
 use super::layout::{Frame, Tab};
-use super::list::{Pager, SIZE, TabLink, address, number};
+use super::list::{Pager, SIZE, TabLink, Tabs, address, count, number};
 use crate::model::{Account, AccountState, Proposal, State as ProposalState};
 use crate::store::{AccountFilter, ProposalFilter};
 use crate::web::Web;
@@ -17,7 +17,7 @@ use crate::web::seat::Seat;
 const ACCOUNTS: u32 = 200;
 
 /// Tabs: name, title, and the states of the proposals there.
-const TABS: [(&str, &str, &[ProposalState]); 4] = [
+const TABS: Tabs<4> = [
     ("accepted", "Accepted", &[ProposalState::Accepted]),
     ("rejected", "Rejected", &[ProposalState::Rejected]),
     (
@@ -56,11 +56,9 @@ pub(super) async fn slash(OriginalUri(uri): OriginalUri) -> Redirect {
 pub(super) async fn page(State(web): State<Web>, seat: Seat) -> Result<Response, Problem> {
     let (person, fields) = (seat.person(), &seat.visit.fields);
     let counts = web.grants().proposal_counts(person, ProposalFilter::default()).await?;
-    let count = |states: &[ProposalState]| -> u64 {
-        counts.iter().filter(|(state, _)| states.contains(state)).map(|(_, count)| count).sum()
-    };
     let of = |name: &str| TABS.iter().find(|(tab, ..)| *tab == name);
-    let first = FIRST.iter().filter_map(|name| of(name)).find(|(_, _, states)| count(states) > 0);
+    let first =
+        FIRST.iter().filter_map(|name| of(name)).find(|(_, _, states)| count(&counts, states) > 0);
     let (tab, _, states) = of(fields.get("tab")).or(first).unwrap_or(&TABS[2]);
     let before = number(fields, "before")?;
     let filter = ProposalFilter {
@@ -78,15 +76,7 @@ pub(super) async fn page(State(web): State<Web>, seat: Seat) -> Result<Response,
     let here = address("/", &[("tab", fields.get("tab")), ("before", fields.get("before"))]);
     let page = HomePage {
         frame: web.seat_frame(&seat, ("My research", Tab::Home), &here, None).await?,
-        tabs: TABS
-            .iter()
-            .map(|(name, title, states)| TabLink {
-                title,
-                count: count(states),
-                url: url(name),
-                is_current: name == tab,
-            })
-            .collect(),
+        tabs: TabLink::all(&TABS, tab, &counts, url),
         tab,
         proposals,
         pager,

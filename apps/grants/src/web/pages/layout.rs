@@ -103,6 +103,15 @@ impl Web {
     /// What the layout needs for a visitor who isn't signed in.
     pub(super) fn frame(&self, visit: &Visit, title: &str) -> Frame {
         Frame {
+            form_token: visit.form_token.value().to_owned(),
+            notice: Notice::of(visit.fields.get("done")),
+            ..self.bare_frame(title)
+        }
+    }
+
+    /// What the layout needs when nothing is known of the visitor.
+    fn bare_frame(&self, title: &str) -> Frame {
+        Frame {
             title: title.to_owned(),
             tab: Tab::None,
             service: self.service(),
@@ -110,8 +119,8 @@ impl Web {
             seat: String::new(),
             page: String::new(),
             who: None,
-            form_token: visit.form_token.value().to_owned(),
-            notice: Notice::of(visit.fields.get("done")),
+            form_token: String::new(),
+            notice: None,
             problem: None,
             rooms: String::new(),
             peers: self.grants().backups(self.service()),
@@ -270,35 +279,19 @@ struct ErrorPage<'a> {
 /// A problem as a page; `here` is the path behind the service's base.
 pub(in crate::web) fn error_page(web: &Web, problem: &Problem, id: &str, here: &str) -> String {
     let is_ours = problem.status.is_server_error();
-    let peers = web.grants().backups(web.service());
-    let seat = seat_of(here);
-    let frame = Frame {
-        title: problem.title.clone(),
-        tab: Tab::None,
-        service: web.service(),
-        base: web.base().to_owned(),
-        seat: seat.map(|seat| format!("{}{seat}", web.base())).unwrap_or_default(),
-        page: String::new(),
-        who: None,
-        form_token: String::new(),
-        notice: None,
-        problem: None,
-        rooms: String::new(),
-        peers: peers.clone(),
-        unread: 0,
-        currency: String::new(),
-    };
+    let seat = seat_of(here).map(|seat| format!("{}{seat}", web.base())).unwrap_or_default();
+    let frame = Frame { seat, ..web.bare_frame(&problem.title) };
     let page = ErrorPage {
+        elsewhere: match is_ours {
+            true => frame.peers.iter().map(|peer| format!("{peer}{here}")).collect(),
+            false => Vec::new(),
+        },
         frame,
         status: problem.status.as_u16(),
         title: &problem.title,
         detail: &problem.detail,
         request_id: id,
         is_ours,
-        elsewhere: match is_ours {
-            true => peers.iter().map(|peer| format!("{peer}{here}")).collect(),
-            false => Vec::new(),
-        },
     };
     // The template writes to memory only; should it fail all the same, the
     // words matter more than the style.

@@ -3,6 +3,8 @@
 use larder_web::text::encode;
 use larder_web::{Fields, Problem};
 
+use crate::model::State;
+
 /// Things on a page.
 pub(super) const SIZE: u32 = 25;
 
@@ -15,6 +17,34 @@ pub(super) struct TabLink {
     pub(super) count: u64,
     pub(super) url: String,
     pub(super) is_current: bool,
+}
+
+/// The tabs of proposals: name, title, and the states of those there; any if
+/// none.
+pub(super) type Tabs<const N: usize> = [(&'static str, &'static str, &'static [State]); N];
+
+impl TabLink {
+    /// Those of `tabs`, of which `current` is shown; `counts` are of all states.
+    pub(super) fn all<const N: usize>(
+        tabs: &Tabs<N>,
+        current: &str,
+        counts: &[(State, u64)],
+        url: impl Fn(&str) -> String,
+    ) -> Vec<Self> {
+        let link = |(name, title, states): &(&'static str, &'static str, &'static [State])| Self {
+            title,
+            count: count(counts, states),
+            url: url(name),
+            is_current: *name == current,
+        };
+        tabs.iter().map(link).collect()
+    }
+}
+
+/// How many there are in some states; in any if none is named.
+pub(super) fn count(counts: &[(State, u64)], states: &[State]) -> u64 {
+    let is_in = |state| states.is_empty() || states.contains(state);
+    counts.iter().filter(|(state, _)| is_in(state)).map(|(_, count)| count).sum()
 }
 
 /// Links to the first page of a list and to the next one.

@@ -5,22 +5,24 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use larder_web::{Fields, Problem};
+use larder_web::{Fields, Problem, csv};
 
-use super::csv;
 use super::form::{Wrong, why};
 use super::layout::{Frame, Tab};
 use super::list::{PIECE, Pager, SIZE, address, number};
 use super::notices::Notice;
 use crate::error::Result;
-use crate::model::{Account, Agency, NewPassword, NewPerson, Person, PersonId, Role};
+use crate::model::{AccountId, Agency, NewPassword, NewPerson, Person, PersonId, Role};
 use crate::service::Grants;
-use crate::store::{AccountFilter, PeopleFilter};
+use crate::store::PeopleFilter;
 use crate::web::Web;
 use crate::web::seat::{Id, Seat, SeatForm};
 
 /// Accounts of one person that are named.
-const ACCOUNTS: u32 = 100;
+const ACCOUNTS: usize = 100;
+
+/// Accounts by number and acronym.
+type Accounts = Vec<(AccountId, String)>;
 
 const HEAD: &str = "number,name,email,role,agency,locked,accounts";
 
@@ -38,7 +40,7 @@ enum Form {
 struct PeoplePage {
     frame: Frame,
     query: String,
-    people: Vec<(Person, Vec<Account>)>,
+    people: Vec<(Person, Accounts)>,
     agencies: Vec<Agency>,
     pager: Pager,
     csv: String,
@@ -149,20 +151,15 @@ async fn with_accounts(
     grants: &Grants,
     actor: &Person,
     people: Vec<Person>,
-) -> Result<Vec<(Person, Vec<Account>)>> {
-    let mut found = Vec::new();
-    for person in people {
-        let accounts = match person.role {
-            Role::Researcher => {
-                let member = Some(person.id);
-                let filter = AccountFilter { member, most: ACCOUNTS, ..AccountFilter::default() };
-                grants.accounts(actor, filter).await?
-            }
-            _ => Vec::new(),
-        };
-        found.push((person, accounts));
-    }
-    Ok(found)
+) -> Result<Vec<(Person, Accounts)>> {
+    let researchers = people.iter().filter(|person| person.role == Role::Researcher);
+    let researchers = researchers.map(|person| person.id).collect();
+    let mut accounts = grants.accounts_of(actor, researchers, ACCOUNTS).await?;
+    let with = |person: Person| {
+        let accounts = accounts.remove(&person.id).unwrap_or_default();
+        (person, accounts)
+    };
+    Ok(people.into_iter().map(with).collect())
 }
 
 /// `GET /s/SLOT/people.csv?query=`: all of them.
@@ -179,23 +176,26 @@ pub(super) async fn export(State(web): State<Web>, seat: Seat) -> Result<Respons
             let last = last.map(|person| person.id);
             let agencies = grants.agencies().await?;
             let people = with_accounts(&grants, &actor, people).await?;
-            Ok((people.iter().map(|found| line(found, &agencies)).collect(), last))
+            Ok::<_, crate::Error>((
+                people.iter().map(|found| line(found, &agencies)).collect(),
+                last,
+            ))
         }
     };
     Ok(csv::file("people.csv", HEAD, more).await?)
 }
 
-fn line((person, accounts): &(Person, Vec<Account>), agencies: &[Agency]) -> String {
-    let accounts: Vec<_> = accounts.iter().map(|account| account.acronym.as_str()).collect();
-    csv::line(&[
-        &person.id.to_string(),
-        &person.name,
-        &person.email,
-        person.role.name(),
-        agency_name(agencies, person),
-        if person.is_locked { "yes" } else { "no" },
-        &accounts.join("; "),
-    ])
+fn line((person, accounts): &(Person, Accounts), agencies: &[Agency]) -> String {
+    let accounts: Vec<_> = accounts.iter().map(|(_, acronym)| acronym.as_str()).collect();
+    csv::Line::default()
+        .plain(person.id)
+        .text(&person.name)
+        .text(&person.email)
+        .plain(person.role.name())
+        .text(agency_name(agencies, person))
+        .plain(if person.is_locked { "yes" } else { "no" })
+        .text(&accounts.join("; "))
+        .end()
 }
 
 async fn after(

@@ -7,14 +7,14 @@ use http::StatusCode;
 use larder_web::Problem;
 
 use super::layout::{Frame, Tab};
-use super::list::{Pager, SIZE, TabLink, address, number};
+use super::list::{Pager, SIZE, TabLink, Tabs, address, number};
 use crate::model::{Proposal, State as ProposalState};
 use crate::store::ProposalFilter;
 use crate::web::Web;
 use crate::web::seat::Seat;
 
 /// Tabs: name, title, and the states of the proposals there; any if none.
-const TABS: [(&str, &str, &[ProposalState]); 5] = [
+const TABS: Tabs<5> = [
     (
         "waiting",
         "To decide",
@@ -43,10 +43,6 @@ pub(super) async fn page(State(web): State<Web>, seat: Seat) -> Result<Response,
     let query = fields.get("query").trim().to_owned();
     let words = ProposalFilter { words: query.clone(), ..ProposalFilter::default() };
     let counts = web.grants().proposal_counts(person, words.clone()).await?;
-    let is_in = |states: &[ProposalState], state| states.is_empty() || states.contains(state);
-    let count = |states: &[ProposalState]| -> u64 {
-        counts.iter().filter(|(state, _)| is_in(states, state)).map(|(_, count)| count).sum()
-    };
     let current = TABS.iter().find(|(name, ..)| *name == fields.get("tab"));
     let (tab, _, states) = current.unwrap_or(&TABS[0]);
     let before = number(fields, "before")?;
@@ -60,15 +56,7 @@ pub(super) async fn page(State(web): State<Web>, seat: Seat) -> Result<Response,
     let here = address("/", &[("tab", tab), ("query", &query), ("before", fields.get("before"))]);
     let page = ProposalsPage {
         frame: web.seat_frame(&seat, ("Proposals", Tab::Home), &here, None).await?,
-        tabs: TABS
-            .iter()
-            .map(|(name, title, states)| TabLink {
-                title,
-                count: count(states),
-                url: url(name),
-                is_current: name == tab,
-            })
-            .collect(),
+        tabs: TabLink::all(&TABS, tab, &counts, url),
         tab,
         query,
         proposals,
