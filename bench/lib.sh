@@ -16,9 +16,9 @@ else
 fi
 
 if [ -n "${QUICK:-}" ]; then
-    TIMES=(--duration 2s --warm-up 1s --rounds 2)
+    TIMES=(--duration 1s --warm-up 1s --rounds 2)
 else
-    TIMES=(--duration 10s --warm-up 3s --rounds 5)
+    TIMES=(--duration 5s --warm-up 1s --rounds 5)
 fi
 
 end_all() {

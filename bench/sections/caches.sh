@@ -1,15 +1,12 @@
 # Larder's mem-cache server beside memcached and Redis.
 . "$(dirname "$0")/../lib.sh"
-TARGETS=()
-if "$LARDER" cache --help | grep -q memcached-listen; then
-    start larder "$LARDER" cache --listen 127.0.0.1:6110 --memcached-listen 127.0.0.1:6111 \
-        --cache-capacity 512MB
-    ready larder 6111
-    TARGETS+=(larder=memcached:127.0.0.1:6111)
-fi
+start larder "$LARDER" cache --cache-listen 127.0.0.1:6110 --memcached-listen 127.0.0.1:6111 \
+    --cache-capacity 512MB --threads 1
+ready larder 6111
+TARGETS=(larder=memcached:127.0.0.1:6111)
 PATH=$PATH:/usr/sbin
-if command -v memcached >/dev/null; then
-    start memcached memcached -u root -l 127.0.0.1 -p 6112 -m 512 -t 1
+if command -v "${MEMCACHED_BINARY:-memcached}" >/dev/null; then
+    start memcached "${MEMCACHED_BINARY:-memcached}" -u root -l 127.0.0.1 -p 6112 -m 512 -t 1
     ready memcached 6112
     TARGETS+=(memcached=memcached:127.0.0.1:6112)
 fi
@@ -18,8 +15,12 @@ if command -v redis-server >/dev/null; then
     ready redis 6113
     TARGETS+=(redis=redis:127.0.0.1:6113)
 fi
-[ ${#TARGETS[@]} -gt 1 ] || skip "fewer than two of Larder's memcached protocol, memcached, Redis"
-for depth in 1 16; do
-    load "caches-$depth" compare "${TARGETS[@]}" --ratio 90:10 --clients 16 --size 1KB \
-        --keys 10000 --skew zipf --depth $depth "${TIMES[@]}"
+[ ${#TARGETS[@]} -gt 1 ] || skip "neither memcached nor Redis is installed"
+for size in 100 10KB 100KB; do
+    keys=10000
+    [ $size = 100KB ] && keys=1000
+    for depth in 1 16; do
+        load "caches-$size-$depth" compare "${TARGETS[@]}" --ratio 90:10 --clients 16 \
+            --size $size --keys $keys --skew zipf --depth $depth "${TIMES[@]}"
+    done
 done

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use larder_cache::{PolicyKind, Stats};
-use larder_clock::SharedClock;
+use larder_clock::{SharedClock, Timestamp};
 
 use crate::Config;
 use crate::items::{Items, Value};
@@ -13,13 +13,20 @@ use crate::items::{Items, Value};
 #[derive(Clone)]
 pub struct MemCache {
     items: Arc<Items>,
+    started_at: Timestamp,
 }
 
 impl MemCache {
     /// An empty cache, whose entries expire by `clock`.
     pub fn new(config: &Config, clock: SharedClock) -> Self {
+        let started_at = clock.now();
         let items = Items::new(config.capacity_bytes, config.policy, config.max_item_bytes, clock);
-        Self { items: Arc::new(items) }
+        Self { items: Arc::new(items), started_at }
+    }
+
+    /// When it began, empty and with the settings of its start.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
     }
 
     /// The entries.

@@ -217,6 +217,7 @@ async fn stats(State(cache): State<MemCache>) -> Response {
         "hits": stats.hits,
         "misses": stats.misses,
         "evictions": stats.evictions,
+        "started_at_us": cache.started_at().0,
     }))
     .into_response()
 }

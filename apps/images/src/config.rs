@@ -29,10 +29,29 @@ pub struct Config {
     /// Uploads are refused while the disk has fewer free bytes than this.
     /// Default 1 GiB.
     pub min_free_bytes: u64,
+    /// The mem-cache service that keeps the images' bytes; `None` if this
+    /// process does. Not for a node of a cluster.
+    pub mem_cache: Option<MemCacheService>,
     /// The cluster this node is part of; `None` if it is alone.
     pub cluster: Option<Cluster>,
     /// Whether the classic API's upload answers with a list of one key.
     pub classic_key_as_list: bool,
+}
+
+/// A mem-cache service that is the image store's alone: the store sets its
+/// capacity and policy, and empties it.
+#[derive(Clone)]
+pub struct MemCacheService {
+    /// Where it is: `http://HOST:PORT`.
+    pub url: String,
+    /// Its admin token, if it asks for one.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for MemCacheService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.url)
+    }
 }
 
 /// How several nodes are one image store. All of them have the same database,

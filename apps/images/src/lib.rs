@@ -17,7 +17,7 @@ use larder_clock::SystemClock;
 use larder_web::{Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
-pub use config::{Cluster, Config};
+pub use config::{Cluster, Config, MemCacheService};
 pub use error::Error;
 pub use larder_cache::Objective;
 pub use model::{

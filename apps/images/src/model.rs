@@ -106,6 +106,9 @@ pub struct Content {
     /// The bytes; `None` for those that were left in the store, because they
     /// are too many for the memory or only a part of them is wanted.
     pub bytes: Option<Bytes>,
+    /// The hash and the number of the bytes where a mem-cache service is to
+    /// keep them.
+    pub elsewhere: Option<(Hash, u64)>,
 }
 
 impl Content {
@@ -118,23 +121,32 @@ impl Content {
             etag: image.etag(),
             image: Arc::new(image),
             bytes,
+            elsewhere: None,
         }
     }
 
     /// How many bytes.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u64 {
-        self.bytes.as_ref().map_or(self.image.size, |bytes| bytes.len() as u64)
+        match (&self.bytes, self.elsewhere) {
+            (Some(bytes), _) => bytes.len() as u64,
+            (None, Some((_, len))) => len,
+            (None, None) => self.image.size,
+        }
     }
 }
 
 impl Weigh for Content {
     fn weight_bytes(&self) -> u64 {
-        // More than any capacity: without its bytes it is of no use there.
-        let Some(bytes) = &self.bytes else { return u64::MAX / 2 };
+        let bytes = match (&self.bytes, self.elsewhere) {
+            (Some(bytes), _) => bytes.len(),
+            (None, Some(_)) => 0,
+            // More than any capacity: without its bytes it is of no use there.
+            (None, None) => return u64::MAX / 2,
+        };
         // The key stands in the image a second time.
         let fixed = size_of::<Self>() + size_of::<Image>() + self.etag.0.len();
-        (bytes.len() + fixed + self.image.key.as_str().len()) as u64
+        (bytes + fixed + self.image.key.as_str().len()) as u64
     }
 }
 

@@ -4,7 +4,9 @@
 mod audit;
 mod cluster;
 mod collector;
+mod mem_cache;
 mod pool;
+mod reading;
 mod settings;
 mod statistics;
 mod upload;
@@ -13,14 +15,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use std::ops::Range;
-
-use bytes::Bytes;
-use larder_blobs::{BlobStore, BlobsUrl, BoxStream, DataFolder};
+use larder_blobs::{BlobStore, BlobsUrl, DataFolder};
 use larder_clock::SharedClock;
-use larder_picture::Variant;
 use larder_sql::{Database, DatabaseUrl, Guard};
-use larder_tier::{Key, Scope, Source, Tier, Written};
+use larder_tier::{CacheStats, Key, Scope, Source, Tier, Written};
 use larder_web::Shutdown;
 use tokio::sync::{Notify, Semaphore};
 
@@ -29,22 +27,12 @@ use crate::error::{Error, Result};
 use crate::model::{Content, Image, ImageKey, Listing, Page, Precondition};
 use crate::store::Store;
 pub(crate) use collector::{ORPHAN_AGE, is_older};
+use mem_cache::MemCache;
 pub use pool::{Minute, Pool};
 use settings::Chosen;
 pub use settings::Insight;
 pub use statistics::{Statistics, Summary, View};
 pub use upload::Incoming;
-
-/// How often a load starts again because the image was replaced under it.
-const RELOADS: usize = 8;
-
-/// Images from this size on are never read into memory whole, so that a few
-/// of them can't take all of it: they pass through a piece at a time.
-const STREAM_FROM: u64 = 64 << 20;
-
-/// Where only a part of an image is wanted that isn't in memory, it is
-/// fetched alone from this size on.
-const PARTS_FROM: u64 = 1 << 20;
 
 /// The image store. Cheap to clone.
 #[derive(Clone)]
@@ -63,6 +51,9 @@ struct Shared {
     /// whose lock this process has.
     is_alone: bool,
     tier: Tier<Content, Error>,
+    /// Who keeps the images' bytes, if this process doesn't; the tier then has
+    /// what is known of them.
+    mem_cache: Option<MemCache>,
     settings: Chosen,
     statistics: Statistics,
     /// Rights to decode a picture, which takes a core and much memory.
@@ -118,8 +109,12 @@ impl Images {
             Some(cluster) => Some(cluster::join(cluster, &url, database, folder.path()).await?),
             None => None,
         };
+        let mem_cache = config.mem_cache.as_ref().map(MemCache::new);
         let memory = larder_tier::Config {
-            capacity_bytes: settings.capacity_bytes,
+            capacity_bytes: match &mem_cache {
+                None => settings.capacity_bytes,
+                Some(_) => DESCRIPTIONS_BYTES,
+            },
             policy: settings.policy,
             objective: settings.objective,
             // One order over all images. A shard's order is only its own, and
@@ -131,7 +126,10 @@ impl Images {
             ..larder_tier::Config::default()
         };
         let tier = Tier::new(memory, cluster);
-        tier.reconfigure(settings);
+        match &mem_cache {
+            None => tier.reconfigure(settings),
+            Some(mem_cache) => mem_cache.refresh(settings).await,
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let images = Self {
             shared: Arc::new(Shared {
@@ -143,6 +141,7 @@ impl Images {
                 blobs,
                 is_alone,
                 tier,
+                mem_cache,
                 settings: Chosen::new(settings),
                 statistics: Statistics::default(),
                 decoders: Semaphore::new(2 * cores),
@@ -165,71 +164,6 @@ impl Images {
         self.shared.folder.path()
     }
 
-    /// The image under `key` with its bytes.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchImage`], or the store fails.
-    pub async fn get(&self, key: &ImageKey) -> Result<Served> {
-        self.get_from(key, STREAM_FROM).await
-    }
-
-    /// The image under `key` for a request that wants a part of it: a large
-    /// one that isn't in memory stays in the store.
-    ///
-    /// # Errors
-    /// As [`Images::get`].
-    pub async fn get_for_part(&self, key: &ImageKey) -> Result<Served> {
-        self.get_from(key, PARTS_FROM).await
-    }
-
-    async fn get_from(&self, key: &ImageKey, leave_from: u64) -> Result<Served> {
-        let load = || load(self.clone(), key.clone(), leave_from);
-        let answer = self.shared.tier.get(&tier_key(key, ""), load).await?;
-        let content = answer.value.ok_or(Error::NoSuchImage)?;
-        Ok(Served { content, source: answer.source })
-    }
-
-    /// All bytes of a content, also of one that was left in the store.
-    ///
-    /// # Errors
-    /// The store fails.
-    pub async fn bytes(&self, content: &Content) -> Result<Bytes> {
-        match &content.bytes {
-            Some(bytes) => Ok(bytes.clone()),
-            None => {
-                let read = self.shared.blobs.get(&content.image.location).await;
-                read.map_err(|error| self.noted(error.into()))
-            }
-        }
-    }
-
-    /// The bytes in `range` of a content that was left in the store.
-    ///
-    /// # Errors
-    /// The store fails, now or in the stream.
-    pub async fn stream(
-        &self,
-        content: &Content,
-        range: Range<u64>,
-    ) -> Result<BoxStream<'static, larder_blobs::Result<Bytes>>> {
-        let stream = self.shared.blobs.stream(&content.image.location, range).await;
-        stream.map_err(|error| self.noted(error.into()))
-    }
-
-    /// A variant of the image under `key`.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchImage`], the variant can't be made, or the store fails.
-    pub async fn variant(&self, key: &ImageKey, variant: Variant) -> Result<Served> {
-        if variant.is_original() {
-            return self.get(key).await;
-        }
-        let load = || render(self.clone(), key.clone(), variant);
-        let answer = self.shared.tier.get(&tier_key(key, &variant.to_string()), load).await?;
-        let content = answer.value.ok_or(Error::NoSuchImage)?;
-        Ok(Served { content, source: answer.source })
-    }
-
     /// What is known of the image under `key`, without its bytes, and whether
     /// it is in memory.
     ///
@@ -243,15 +177,17 @@ impl Images {
         Ok((Arc::new(image.ok_or(Error::NoSuchImage)?), Source::Store))
     }
 
-    /// Whether the image under `key` is in memory.
+    /// Whether the image under `key` is in the memory of this process.
     pub fn is_in_memory(&self, key: &ImageKey) -> bool {
-        self.shared.tier.peek(&tier_key(key, "")).is_some()
+        self.shared.tier.peek(&tier_key(key, "")).is_some_and(|content| content.bytes.is_some())
     }
 
-    /// Which of these images are in memory.
+    /// Which of these images are in the memory of this process.
     pub fn are_in_memory(&self, images: &[Image]) -> Vec<bool> {
         let keys: Vec<_> = images.iter().map(|image| tier_key(&image.key, "")).collect();
-        self.shared.tier.peek_many(&keys).iter().map(Option::is_some).collect()
+        let found = self.shared.tier.peek_many(&keys);
+        let has_bytes = |content: Content| content.bytes.is_some();
+        found.into_iter().map(|content| content.is_some_and(has_bytes)).collect()
     }
 
     /// One page of a list.
@@ -339,6 +275,29 @@ impl Images {
         tokio::time::timeout(READY_WITHIN, asked).await.unwrap_or(false)
     }
 
+    /// What the memory holds and did, here or on the mem-cache service.
+    pub fn cache_stats(&self) -> CacheStats {
+        let here = self.shared.tier.cache_stats();
+        let Some(mem_cache) = &self.shared.mem_cache else { return here };
+        // One that doesn't answer holds nothing for us.
+        let there = mem_cache.status();
+        let count = |of: fn(&mem_cache::Status) -> u64| there.as_ref().map_or(0, of);
+        CacheStats {
+            items: count(|there| there.items),
+            weight_bytes: count(|there| there.size_bytes),
+            capacity_bytes: self.settings().capacity_bytes,
+            policy: self.settings().policy,
+            evictions: count(|there| there.evictions),
+            ..here
+        }
+    }
+
+    /// Requests that the mem-cache service didn't answer, and answers of it with
+    /// other bytes than their hash says; `None` if there is no such service.
+    pub fn mem_cache_failures(&self) -> Option<(u64, u64)> {
+        self.shared.mem_cache.as_ref().map(MemCache::failures)
+    }
+
     /// The tier, for whoever reports on it.
     pub fn tier(&self) -> &Tier<Content, Error> {
         &self.shared.tier
@@ -378,6 +337,10 @@ impl Images {
     }
 }
 
+/// Memory for what is known of images whose bytes are elsewhere: about a
+/// hundred thousand of them.
+const DESCRIPTIONS_BYTES: u64 = 64 << 20;
+
 /// Connections for reading: each is a file handle and a cache of pages, and
 /// the disk is the limit long before their number is.
 const READERS: usize = 8;
@@ -388,81 +351,6 @@ const READY_WITHIN: Duration = Duration::from_secs(1);
 /// The key of an image, or of a part of it, in the tier.
 fn tier_key(key: &ImageKey, part: &str) -> Key {
     Key::new(key.as_str().as_bytes(), part.as_bytes())
-}
-
-/// Loads an image from the store, without its bytes if they are `leave_from`
-/// or more, or more than the memory holds.
-async fn load(images: Images, key: ImageKey, leave_from: u64) -> Result<Option<Content>> {
-    let Shared { store, blobs, tier, .. } = &*images.shared;
-    let leave_from = leave_from.min(tier.cache_stats().capacity_bytes);
-    let mut missing = None;
-    for _ in 0..RELOADS {
-        let found = match blobs.as_files().cloned() {
-            // One trip for the row and the bytes.
-            Some(files) => {
-                let read = move |image: &Image| {
-                    (image.size < leave_from).then(|| files.get_blocking(&image.location))
-                };
-                store.image_then(&key, read).await
-            }
-            None => store.image(&key).await.map(|image| image.map(|image| (image, None))),
-        };
-        let Some((image, bytes)) = found.map_err(|error| images.noted(error))? else {
-            return Ok(None);
-        };
-        let bytes = match bytes {
-            Some(bytes) => bytes,
-            None if image.size < leave_from => blobs.get(&image.location).await,
-            None => return Ok(Some(Content::original(image, None))),
-        };
-        // 1. we read the row; 2. a write replaced it; 3. the collector removed
-        // the old blob; 4. we look for it: the row tells which it is now.
-        match bytes {
-            Ok(bytes) if bytes.len() as u64 == image.size => {
-                return Ok(Some(Content::original(image, Some(bytes))));
-            }
-            Ok(bytes) => {
-                return Err(Error::Damaged(format!(
-                    "blob {} has {} bytes, its row says {}",
-                    image.location,
-                    bytes.len(),
-                    image.size
-                )));
-            }
-            Err(larder_blobs::Error::NotFound(blob)) if missing != Some(blob) => {
-                missing = Some(blob);
-            }
-            Err(error) => return Err(images.noted(error.into())),
-        }
-    }
-    Err(Error::Damaged(format!("{key:?} was replaced {RELOADS} times while it was read")))
-}
-
-/// Makes a variant from the image in memory, or from the store without
-/// keeping the image: a page of thumbnails should not empty the cache.
-async fn render(images: Images, key: ImageKey, variant: Variant) -> Result<Option<Content>> {
-    let source = match images.shared.tier.peek(&tier_key(&key, "")) {
-        Some(content) => Some(content),
-        None => load(images.clone(), key, STREAM_FROM).await?,
-    };
-    let Some(source) = source else { return Ok(None) };
-    let (image, bytes) = (source.image.clone(), images.bytes(&source).await?);
-    let closed = |_| Error::Damaged("the decoders are gone".into());
-    let _permit = images.shared.decoders.acquire().await.map_err(closed)?;
-    let limits = images.shared.config.limits;
-    let work = move || larder_picture::render(&bytes, &variant, &limits);
-    let rendered = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| Error::Damaged(format!("rendering panicked: {panic}")))??;
-    let etag = crate::model::Etag(format!("{}-{variant}", image.etag().0));
-    Ok(Some(Content {
-        image,
-        format: rendered.format,
-        width: rendered.width,
-        height: rendered.height,
-        etag,
-        bytes: Some(rendered.bytes),
-    }))
 }
 
 /// An error with its causes, for the log.

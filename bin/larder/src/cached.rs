@@ -207,9 +207,10 @@ async fn finish(serving: Arc<Serving>) {
     }
 }
 
-/// A value in base64, and what is around it.
+/// A value in base64, and what is around it. Over HTTP an image store keeps its
+/// images, however large an entry memcached's protocol may make.
 fn body_bytes(max_item: u64) -> usize {
-    usize::try_from(max_item.saturating_mul(3) / 2).unwrap_or(usize::MAX).max(1 << 20)
+    usize::try_from(max_item.saturating_mul(3) / 2).unwrap_or(usize::MAX).max(48 << 20)
 }
 
 fn cores() -> usize {

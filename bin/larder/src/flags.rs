@@ -154,6 +154,22 @@ pub(crate) struct Options {
     #[arg(long, env = "LARDER_AUTOPILOT", help_heading = "Cache")]
     pub(crate) autopilot: bool,
 
+    /// Keep the images on a mem-cache service rather than in this process:
+    /// http://HOST:PORT of a «larder cache» that is this store's alone. Capacity
+    /// and policy are then that service's
+    #[arg(long, env = "LARDER_CACHE", value_name = "URL", value_parser = service, conflicts_with = "node_address", help_heading = "Cache")]
+    pub(crate) cache: Option<String>,
+
+    /// A file with the admin token of that service, if it has one
+    #[arg(
+        long,
+        env = "LARDER_CACHE_TOKEN_FILE",
+        value_name = "FILE",
+        requires = "cache",
+        help_heading = "Cache"
+    )]
+    pub(crate) cache_token_file: Option<PathBuf>,
+
     /// Memory of the mem-cache service
     #[arg(long, env = "LARDER_CACHE_CAPACITY", value_name = "SIZE", default_value = "64MB", value_parser = capacity, help_heading = "Cache")]
     pub(crate) cache_capacity: u64,
@@ -423,6 +439,17 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:5000".to_owned())
 }
 
+/// Where a service of ours is.
+fn service(text: &str) -> Result<String, String> {
+    let wrong = || "expected http://HOST:PORT, such as http://127.0.0.1:5001".to_owned();
+    let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
+    let is_service = uri.scheme_str() == Some("http") && uri.port().is_some();
+    match is_service && matches!(uri.path(), "" | "/") && uri.query().is_none() {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err(wrong()),
+    }
+}
+
 fn objective(text: &str) -> Result<Objective, String> {
     larder_images::objective_from_name(text).map_err(|_| "expected objects or bytes".to_owned())
 }
@@ -504,5 +531,15 @@ mod tests {
     fn addresses_may_say_localhost() {
         assert_eq!(address("localhost:80"), address("127.0.0.1:80"));
         assert!(address("5000").is_err());
+    }
+
+    #[test]
+    fn a_service_is_where_http_says() {
+        assert_eq!(service("http://cache.local:5001/").as_deref(), Ok("http://cache.local:5001"));
+        for wrong in
+            ["127.0.0.1:5001", "https://a:1", "http://a", "http://a:1/get", "http://a:1/?b"]
+        {
+            assert!(service(wrong).is_err(), "{wrong}");
+        }
     }
 }

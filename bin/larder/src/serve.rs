@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use larder_images::{Config, Images, MEGABYTE, Settings};
+use larder_images::{Config, Images, MEGABYTE, MemCacheService, Settings};
 use larder_sql::DatabaseUrl;
 use larder_tier::{Cluster, SECRET_MIN_BYTES, Secret};
 use larder_web::{Access, Limits, Shutdown, Site, WebConfig, listen};
@@ -148,6 +148,7 @@ pub(crate) async fn run(
                 tending = local.zip(images.cluster()).map(tend);
             };
             let mut config = config(&options);
+            config.mem_cache = mem_cache(&options)?;
             if let Some(peers) = &peers {
                 config.cluster = Some(cluster(&options, address, peers.local_addr()?)?);
             }
@@ -283,8 +284,18 @@ fn cluster(
     })
 }
 
+/// The mem-cache service that keeps the images, if one does.
+fn mem_cache(options: &Options) -> Result<Option<MemCacheService>, Usage> {
+    let Some(url) = options.cache.clone() else { return Ok(None) };
+    let file = options.cache_token_file.as_deref();
+    let token =
+        file.map(|file| read_secret("--cache-token-file", file, "token", 16)).transpose()?;
+    Ok(Some(MemCacheService { url, token }))
+}
+
 fn config(options: &Options) -> Config {
     Config {
+        mem_cache: None,
         cluster: None,
         data: options.store.data.clone(),
         database: options.store.database.clone(),
@@ -355,8 +366,10 @@ fn announcement(
         if let (Some(cluster), Some(own)) = (images.cluster(), &images.config().cluster) {
             lines.push(format!("  node        {} at {}", cluster.node().0, own.address));
         }
+        let place = images.config().mem_cache.as_ref();
         lines.push(format!(
-            "  cache       {} MB, {}{} (change it at /cache)",
+            "  cache       {}{} MB, {}{} (change it at /cache)",
+            place.map(|service| format!("{}, ", service.url)).unwrap_or_default(),
             larder_images::megabytes(settings.capacity_bytes),
             settings.policy.title(),
             if settings.autopilot { " under the autopilot" } else { "" }

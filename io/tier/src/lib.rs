@@ -297,6 +297,23 @@ where
         answer(outcome, source)
     }
 
+    /// As [`Tier::get`] without counting the read: for whoever has more to
+    /// fetch before it is answered, and then tells the meter.
+    ///
+    /// # Errors
+    /// As [`Tier::get`].
+    pub async fn get_uncounted<F>(
+        &self,
+        key: &Key,
+        load: impl FnOnce() -> F,
+    ) -> Result<Answer<V>, E>
+    where
+        F: Future<Output = Result<Option<V>, E>> + Send + 'static,
+    {
+        let (outcome, source) = self.find(key, true, load).await;
+        answer(outcome, source)
+    }
+
     /// Reads the store by `load`, never memory, and keeps nothing: for whoever
     /// answers for the store to others, who keep what they are told. An answer
     /// only if this node may speak for the store.

@@ -60,7 +60,8 @@ struct Windows {
 }
 
 impl Meter {
-    pub(crate) fn record(&self, source: Source, time: Duration) {
+    /// Counts a read.
+    pub fn record(&self, source: Source, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(LONGEST_NS);
         let mut windows = self.windows.lock();
         let histogram = match source {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::Problem;
 
 /// The most bytes of an answer.
-const LARGEST: usize = 16 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// What services know and nobody else.
 #[derive(Clone)]
@@ -23,6 +23,11 @@ impl ServiceToken {
     /// That of services in one process.
     pub fn random() -> Self {
         Self::of("larder 2026 services of one process", &crate::random::<32>())
+    }
+
+    /// One that an operator gave.
+    pub fn given(token: &str) -> Self {
+        Self(token.trim().into())
     }
 
     /// That of services whose processes share a secret; `purpose` is one that
@@ -64,7 +69,7 @@ pub struct Told {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, of 16 MiB at most.
+    /// The body, of 64 MiB at most.
     pub body: Bytes,
 }
 

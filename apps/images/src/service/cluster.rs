@@ -13,7 +13,8 @@ use larder_sql::{Database, DatabaseUrl};
 use larder_tier::{Cluster, Key, Load, Membership, Overview, Portable, Reader, Told};
 use serde::{Deserialize, Serialize};
 
-use super::{Images, STREAM_FROM, load, render, with_sources};
+use super::reading::{STREAM_FROM, load, render};
+use super::{Images, with_sources};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::model::{Content, Etag, Image, ImageKey};
@@ -211,6 +212,7 @@ impl Portable for Content {
             height,
             etag: Etag(head.etag),
             bytes: head.has_bytes.then(|| packed.slice(4 + len..)),
+            elsewhere: None,
         })
     }
 }

@@ -89,7 +89,7 @@ impl Found {
 impl Images {
     /// Removes blobs that no image names, until there are none.
     async fn collect(&self) -> Result<()> {
-        let Shared { store, blobs, clock, shutdown, is_alone, .. } = &*self.shared;
+        let Shared { store, blobs, mem_cache, clock, shutdown, is_alone, .. } = &*self.shared;
         // No grace on a local file system: a reader that comes too late finds
         // the new row, and an open file outlives its name.
         let grace = if *is_alone { 0 } else { READERS_FINISH };
@@ -101,6 +101,9 @@ impl Images {
             }
             for blob in &retired {
                 blobs.delete(blob).await?;
+                if let Some(mem_cache) = mem_cache {
+                    mem_cache.remove(blob.hash).await;
+                }
             }
             store.forget_blobs(retired).await?;
         }

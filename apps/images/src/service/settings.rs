@@ -13,7 +13,7 @@ use crate::model::{Advice, InvalidCapacity, MEGABYTE, Settings, machine_memory_b
 
 /// The settings that were chosen last.
 pub(super) struct Chosen {
-    settings: Mutex<Settings>,
+    pub(super) settings: Mutex<Settings>,
     /// One change at a time, so that what is saved is what is in force.
     gate: tokio::sync::Mutex<()>,
 }
@@ -40,8 +40,15 @@ impl Images {
     /// The settings of the cache in force, with the policy that the autopilot
     /// changed to last.
     pub fn settings(&self) -> Settings {
-        let Shared { settings, tier, .. } = &*self.shared;
-        Settings { policy: tier.cache_stats().policy, ..*settings.settings.lock() }
+        let Shared { settings, tier, mem_cache, .. } = &*self.shared;
+        let chosen = *settings.settings.lock();
+        let Some(mem_cache) = mem_cache else {
+            return Settings { policy: tier.cache_stats().policy, ..chosen };
+        };
+        // An operator may tune the service by itself, too.
+        let Some(there) = mem_cache.status() else { return chosen };
+        let policy = there.policy().unwrap_or(chosen.policy);
+        Settings { capacity_bytes: there.capacity_bytes, policy, ..chosen }
     }
 
     /// The settings of the cache that it starts with when none are saved.
@@ -99,7 +106,10 @@ impl Images {
         let saving = self.shared.store.save_settings(saved, self.shared.clock.now());
         saving.await.map_err(|error| self.noted(error))?;
         *self.shared.settings.settings.lock() = settings;
-        self.shared.tier.reconfigure(settings);
+        match &self.shared.mem_cache {
+            None => self.shared.tier.reconfigure(settings),
+            Some(mem_cache) => mem_cache.configure(settings).await,
+        }
         Ok(())
     }
 
@@ -121,7 +131,12 @@ impl Images {
     /// In a cluster: the other nodes weren't told in time.
     pub async fn clear_cache(&self) -> Result<()> {
         match self.cluster() {
-            None => self.shared.tier.clear(),
+            None => {
+                self.shared.tier.clear();
+                if let Some(mem_cache) = &self.shared.mem_cache {
+                    mem_cache.clear().await;
+                }
+            }
             Some(_) => {
                 let change = |_| async { Written { result: (), end: End::Committed } };
                 self.shared.tier.write(Scope::All, change).await?;
@@ -133,7 +148,11 @@ impl Images {
     /// What the memory could do.
     pub fn insight(&self) -> Insight {
         let tier = &self.shared.tier;
-        let larder_tier::Insight { report, decisions, .. } = tier.insight();
+        let larder_tier::Insight { report, decisions, .. } = match self.shared.mem_cache {
+            None => tier.insight(),
+            // What other settings would do for descriptions nobody asks.
+            Some(_) => larder_tier::Insight::default(),
+        };
         let advice = Advice::of(report.as_deref(), tier.cache_stats().requests);
         Insight { report, advice, decisions }
     }

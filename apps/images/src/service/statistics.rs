@@ -127,8 +127,14 @@ pub(super) async fn sample_for_ever(images: Images) {
             () = shutdown.asked() => return,
             _ = ticks.tick() => {}
         }
-        let evictions = images.shared.tier.cache_stats().evictions;
-        let result = images.take_sample(evictions - evictions_before, number % THIN_EVERY == 0);
+        if let Some(mem_cache) = &images.shared.mem_cache {
+            let chosen = *images.shared.settings.settings.lock();
+            mem_cache.refresh(chosen).await;
+        }
+        let evictions = images.cache_stats().evictions;
+        // A mem-cache service that began anew counts from 0 again.
+        let new = evictions.saturating_sub(evictions_before);
+        let result = images.take_sample(new, number % THIN_EVERY == 0);
         evictions_before = evictions;
         if let Err(error) = result.await {
             tracing::warn!(error = with_sources(&error), "a statistics sample is not stored");
@@ -142,7 +148,7 @@ impl Images {
     pub(super) async fn take_sample(&self, evictions: u64, thin: bool) -> Result<()> {
         let Shared { clock, store, tier, statistics, .. } = &*self.shared;
         let now = clock.now();
-        let (window, cache) = (tier.meter().take(), tier.cache_stats());
+        let (window, cache) = (tier.meter().take(), self.cache_stats());
         let sample = Sample {
             at: now.seconds(),
             seconds: INTERVAL_SECONDS,
@@ -182,7 +188,7 @@ impl Images {
     /// The last ten minutes, up to this moment, since the process started.
     pub fn summary(&self) -> Summary {
         let Shared { tier, statistics, clock, .. } = &*self.shared;
-        let cache = tier.cache_stats();
+        let cache = self.cache_stats();
         let since = clock.now().seconds() - LIVE_SECONDS;
         let mut window = tier.meter().present();
         let mut evictions = 0;

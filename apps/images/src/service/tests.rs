@@ -3,7 +3,7 @@
 
 use larder_cache::Objective;
 use larder_clock::{ManualClock, Timestamp};
-use larder_picture::{Format, samples};
+use larder_picture::{Format, Variant, samples};
 
 use super::*;
 use crate::model::{InvalidCapacity, MEGABYTE, Settings, machine_memory_bytes};
@@ -16,6 +16,7 @@ fn config(folder: &std::path::Path) -> Config {
         data: folder.to_path_buf(),
         database: None,
         blobs: None,
+        mem_cache: None,
         cluster: None,
         defaults: Settings {
             capacity_bytes: 8 * MEGABYTE,

@@ -54,7 +54,7 @@ impl std::fmt::Debug for Figures {
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let cache = self.0.tier().cache_stats();
+        let cache = self.0.cache_stats();
         let reads = self.0.tier().meter().total();
         let cluster = self.0.cluster().map(|cluster| cluster.status());
         let mut gauges = vec![
@@ -102,6 +102,16 @@ impl Collector for Figures {
                 self.0.autopilot_switches(),
             ),
         ];
+        if let Some((unanswered, wrong)) = self.0.mem_cache_failures() {
+            counters.extend([
+                (
+                    "mem_cache_unanswered",
+                    "Requests that the mem-cache service didn't answer",
+                    unanswered,
+                ),
+                ("mem_cache_wrong", "Its answers of other bytes than their hash says", wrong),
+            ]);
+        }
         if let Some(status) = &cluster {
             counters.extend([
                 ("cluster_forwards", "Reads sent on to their key's owner", status.forwards),

@@ -64,6 +64,7 @@ pub fn config(folder: &Path) -> Config {
     Config {
         data: folder.join("data"),
         database: place.database.map(|url| url.parse().expect("a database's URL")),
+        mem_cache: None,
         cluster: None,
         blobs: place.blobs.map(|url| url.parse().expect("a blob store's URL")),
         defaults: Settings {
