@@ -67,3 +67,21 @@ load() { # NAME ARGUMENTS…
     local code=$?
     [ $code -le 1 ] && [ -f "$OUT/$name/results.json" ] || exit $code
 }
+
+# Runs a program of benchmarks/ that prints its own table, and keeps that.
+table() { # NAME MANIFEST ARGUMENTS…
+    local name=$1 manifest=$ROOT/benchmarks/$2
+    shift 2
+    mkdir -p "$OUT"
+    {
+        echo "$(date -u +%FT%TZ), $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2 | xargs)," \
+            "$(nproc) cores, Linux $(uname -r), load $(cut -d' ' -f1 /proc/loadavg) before."
+        echo
+        echo '```sh'
+        echo "cargo run --release --manifest-path ${manifest#"$ROOT"/} $*"
+        echo '```'
+        echo
+    } >"$OUT/$name.md"
+    cargo run --release --quiet --manifest-path "$manifest" "$@" | tee -a "$OUT/$name.md"
+    return "${PIPESTATUS[0]}"
+}

@@ -2,6 +2,4 @@
 # its own table; the written one is docs/benchmarks/cache.md.
 . "$(dirname "$0")/../lib.sh"
 needs cargo
-mkdir -p "$OUT"
-cargo run --release --manifest-path "$ROOT/benchmarks/Cargo.toml" --bin speed -- --quick \
-    | tee "$OUT/core.txt"
+table core Cargo.toml --bin speed -- --quick

@@ -3,6 +3,4 @@
 . "$(dirname "$0")/../lib.sh"
 needs cargo
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || skip "PostgreSQL is not installed"
-mkdir -p "$OUT"
-LARDER_BINARY=$LARDER cargo run --release --manifest-path "$ROOT/benchmarks/cluster/Cargo.toml" \
-    -- growth | tee "$OUT/growth.txt"
+LARDER_BINARY=$LARDER table growth cluster/Cargo.toml -- growth

@@ -173,7 +173,7 @@ pub(crate) async fn run(options: CacheOptions) -> anyhow::Result<()> {
     let hangup = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&serving), hangup));
     announce(&announcement(&options, http.local_addr()?, memcached, token.is_some()));
-    let sampling = sample(&options, http.local_addr()?, &cache, &shutdown);
+    let sampling = sample(options.database.as_ref(), http.local_addr()?, &cache, &shutdown);
     let access = token.as_deref().map_or_else(Access::open, Access::with_token);
     let limits = Limits { connections: connections(), ..Limits::default() };
     let web = WebConfig { hosts: options.host, access, limits };
@@ -188,13 +188,13 @@ pub(crate) async fn run(options: CacheOptions) -> anyhow::Result<()> {
 }
 
 /// Begins to store statistics, where a database for them is named.
-fn sample(
-    options: &CacheOptions,
+pub(crate) fn sample(
+    database: Option<&DatabaseUrl>,
     address: SocketAddr,
     cache: &MemCache,
     shutdown: &Shutdown,
 ) -> Option<tokio::task::JoinHandle<()>> {
-    let database = options.database.clone()?;
+    let database = database?.clone();
     let samples = Samples { database, service: address.to_string(), every: SAMPLED_EVERY };
     let clock = Arc::new(SystemClock);
     Some(tokio::spawn(samples.store(cache.clone(), clock, shutdown.clone())))

@@ -94,6 +94,9 @@ pub(crate) async fn run(
         Some(_) => cached::beside(&options, &memory, shutdown.clone())?,
         None => (None, String::new()),
     };
+    let sampling = cache_address.and_then(|address| {
+        cached::sample(options.store.database.as_ref(), address, &memory, &shutdown)
+    });
     let cached = cache.map(|listener| {
         let web =
             WebConfig { hosts: options.host.clone(), access: access(), limits: limits.clone() };
@@ -168,8 +171,8 @@ pub(crate) async fn run(
             served.map_err(|error| explain(error, &options.store))
         }
     };
-    if let Some(cached) = cached {
-        cached.await?;
+    for ending in cached.into_iter().chain(sampling) {
+        ending.await?;
     }
     if let Some(memcached) = memcached {
         tokio::task::spawn_blocking(|| memcached.wait()).await?;

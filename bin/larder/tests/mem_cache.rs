@@ -206,3 +206,29 @@ fn a_service_with_a_token_and_flags_that_cannot_be() {
         assert!(ended.log.contains(reason), "{}", ended.log);
     }
 }
+
+#[test]
+fn everything_on_one_machine_stores_the_statistics_of_both_caches() {
+    let folder = folder();
+    let url = format!("sqlite:{}", folder.path().join("rows.db").display());
+    let mut command = larder();
+    command.args(["serve", "--only", "images,cache", "--listen", "127.0.0.1:0", "--min-free", "0"]);
+    command.args(["--cache-listen", "127.0.0.1:0", "--memcached-listen", "127.0.0.1:0"]);
+    command.args(["--database", &url, "--data"]).arg(folder.path());
+    let server = Server::ready(Process::spawn(&mut command), folder.path());
+    let mut there = Client::connect(server.cache).expect("it listens");
+    assert_eq!(there.get("/cache/shelf/none").status, 404);
+
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let url = url.parse().expect("a URL");
+    let config = larder_sql::Config { url, readers: 1 };
+    let rows = runtime.block_on(larder_sql::Database::open(&config)).expect("it opens");
+    let count = |sql: &str| {
+        let row = runtime.block_on(rows.query_one(sql.to_owned(), vec![])).ok().flatten();
+        row.map_or(0, |row| row.get::<i64>(0).expect("a number"))
+    };
+    wait_until("both have a row", PATIENCE, || {
+        let there = count("SELECT COALESCE(SUM(request_count), 0) FROM memcache_stats");
+        there == 1 && count("SELECT COUNT(*) FROM cache_stats") > 0
+    });
+}
