@@ -6,7 +6,7 @@ ROOT=$(dirname "$HERE")
 OUT=${LARDER_BENCH_OUT:-$HERE/out}
 LARDER=${LARDER_BINARY:-$ROOT/target/release/larder}
 WORK=$(mktemp -d)
-STARTED=()
+STARTED=() WATCHED=()
 
 # A core each, where there are two.
 if [ "$(nproc)" -gt 1 ]; then
@@ -46,6 +46,12 @@ start() { # LOG COMMAND…
     shift
     "${SERVER[@]}" "$@" >"$log" 2>&1 &
     STARTED+=($!)
+}
+
+# The server that was started last takes part in a target's answers: its
+# processor time counts for that one.
+part_of() { # TARGET
+    WATCHED+=(--pid "$1=${STARTED[-1]}")
 }
 
 # Waits until something listens; says what the server said if it doesn't.

@@ -7,6 +7,6 @@ start larder "$LARDER" images --listen 127.0.0.1:6170 --data "$WORK/larder" --ca
     --min-free 0
 ready larder 6170
 for keys in "${ALL[@]}"; do
-    load "keys-$keys" images http://127.0.0.1:6170 --api rest --ratio 100:0 --clients 16 \
+    load "keys-$keys" images http://127.0.0.1:6170 --api rest --ratio 100:0 --pid ${STARTED[-1]} --clients 16 \
         --size 1KB --keys $keys --skew zipf "${TIMES[@]}"
 done

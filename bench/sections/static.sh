@@ -38,8 +38,10 @@ http {
 CONF
 start nginx nginx -p "$WORK/nginx" -c "$WORK/nginx.conf"
 ready nginx 6101
+part_of nginx
 start larder "$LARDER" images --listen 127.0.0.1:6102 --data "$WORK/larder" --min-free 0
 ready larder 6102
+part_of larder
 TARGETS=(larder=images-rest:http://127.0.0.1:6102 nginx=images-rest:http://127.0.0.1:6101)
 
 if command -v varnishd >/dev/null; then
@@ -55,9 +57,10 @@ VCL
     start varnish varnishd -F -j none -n "$WORK/varnish" -a 127.0.0.1:6103 \
         -f "$WORK/default.vcl" -s malloc,512m
     ready varnish 6103
+    part_of varnish
     TARGETS+=(varnish=images-rest:http://127.0.0.1:6103)
 else
     echo "varnish is not installed: left out" >&2
 fi
 
-load "static-$1" compare "${TARGETS[@]}" --ratio 100:0 --clients 16 --size "$1" "${TIMES[@]}"
+load "static-$1" compare "${TARGETS[@]}" "${WATCHED[@]}" --ratio 100:0 --clients 16 --size "$1" "${TIMES[@]}"

@@ -7,6 +7,7 @@ mod error;
 mod machine;
 mod observe;
 pub mod plan;
+mod process;
 mod record;
 pub mod report;
 pub mod results;

@@ -64,6 +64,9 @@ pub struct Measured {
     pub counts: Counts,
     /// Answers a second that were right, or refused by right.
     pub throughput: f64,
+    /// Processor time that the target's processes took, if that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// All requests.
     pub latency: Latency,
     /// By kind of request.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::machine::Machine;
 use crate::observe::{Observer, Silent};
 use crate::plan::{Amount, Plan, Step};
+use crate::process;
 use crate::record::Recorder;
 use crate::results::{Folder, Measured, Results, TargetInfo};
 use crate::stop::Stop;
@@ -20,6 +21,9 @@ pub struct Entrant {
     pub name: String,
     /// It.
     pub target: Arc<dyn Target>,
+    /// Its processes, where they are on this machine and their processor time
+    /// is to be measured.
+    pub processes: Vec<u32>,
 }
 
 /// What a run is made of.
@@ -132,8 +136,16 @@ impl Session<'_> {
                 clients.push(target.client(number).await?);
             }
         }
+        let taken = || match entrant.processes.as_slice() {
+            [] => Ok(None),
+            some => process::cpu_seconds(some).map(Some).ok_or_else(|| {
+                unfit(&entrant.name, format!("one of its processes {some:?} isn’t there"))
+            }),
+        };
+        let before = taken()?;
         let (recorder, driven) =
             self.drive(target, step, part, &mut clients, self.observer).await?;
+        let cpu_seconds = taken()?.zip(before).map(|(after, before)| after - before);
         let recorded = recorder.finish();
         let counts = recorded.counts;
         let answered = counts.requests - counts.errors();
@@ -147,6 +159,7 @@ impl Session<'_> {
             seconds: driven.seconds,
             counts,
             throughput: answered as f64 / driven.seconds,
+            cpu_seconds,
             latency: recorded.latency,
             kinds: named(target.kinds(), recorded.kinds),
             parts: named(target.parts(), recorded.parts),

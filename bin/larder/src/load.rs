@@ -155,7 +155,8 @@ async fn one(
     target: impl FnOnce(&options::Built) -> anyhow::Result<Arc<dyn larder_load::target::Target>>,
 ) -> anyhow::Result<ExitCode> {
     let built = options.build(defaults)?;
-    let entrant = Entrant { name: name.to_owned(), target: target(&built)? };
+    let processes = options.processes(&[name])?.concat();
+    let entrant = Entrant { name: name.to_owned(), target: target(&built)?, processes };
     measure(&[entrant], &built).await
 }
 

@@ -44,19 +44,22 @@ fn counted(results: &Value, what: &str) -> u64 {
 fn an_image_store_is_measured_by_both_its_apis_and_every_answer_is_right() {
     let place = folder();
     let data = place.path().join("data").display().to_string();
-    let (_images, at) =
+    let (images, at) =
         start(&["images", "--listen", "127.0.0.1:0", "--min-free", "0", "--data", &data]);
-    let url = format!("http://{at}");
+    let (url, pid) = (format!("http://{at}"), images.pid().to_string());
     for api in ["classic", "rest"] {
         let out = place.path().join(api);
         let mix = ["--ratio", "20:80,80:20", "--clients", "1,4", "--requests", "40,80"];
-        let values = ["--keys", "10", "--size", "1KB..8KB", "--seed", "7"];
+        let values = ["--keys", "10", "--size", "1KB..8KB", "--seed", "7", "--pid", &pid];
         let ended = load(&out, &[&["images", &url, "--api", api], &mix[..], &values[..]].concat());
         assert_eq!(ended.code, Some(0), "{}\n{}", ended.out, ended.log);
         let results = results(&out);
         assert_eq!((counted(&results, "requests"), counted(&results, "failed")), (480, 0));
         assert_eq!(results["is_complete"], true);
         assert_eq!(results["seed"], 7);
+        let cpu = |run: &Value| run["cpu_seconds"].as_f64().expect("a number");
+        assert!(results["runs"].as_array().expect("a list").iter().map(cpu).sum::<f64>() > 0.0);
+        assert!(ended.out.contains("CPU/request"), "{}", ended.out);
         let says_hits = counted(&results, "hits") > 0;
         assert_eq!(says_hits, api == "rest");
         for graph in ["latency-by-requests-20-80", "throughput-by-clients-80-20"] {
@@ -288,4 +291,8 @@ fn what_cannot_be_measured_is_said_in_a_sentence() {
     assert!(ended.log.contains("127.0.0.1:1 can’t be reached"), "{}", ended.log);
     let ended = load(place.path(), &["images", "https://127.0.0.1:1"]);
     assert!(ended.log.contains("TLS would be measured too"), "{}", ended.log);
+    let both = ["compare", "a=memcached:127.0.0.1:1", "b=redis:127.0.0.1:1", "--pid", "c=1"];
+    let ended = load(place.path(), &both);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.log.contains("whose process 1 is by NAME=PID: one of a, b"), "{}", ended.log);
 }

@@ -64,11 +64,15 @@ pub(crate) fn step_cells(results: &Results) -> Cells {
     let says_hits = summaries.iter().any(|it| it.counts.hit_rate().is_some());
     let mut header = if is_many { vec!["target"] } else { vec![] };
     header.extend(["reads:writes", "clients", "amount", "requests/s", "p50", "p99"]);
+    let says_cpu = summaries.iter().any(|it| it.cpu.is_some());
+    header.extend(says_cpu.then_some("CPU/request"));
     header.extend(if says_hits { vec!["hits"] } else { vec![] });
     header.extend(["failed", "wrong"]);
     let row = |summary: &Summary| {
         let mut row = if is_many { vec![summary.target.clone()] } else { vec![] };
         row.extend(settings_and_latency(summary));
+        let cpu = summary.cpu.as_ref().map_or(String::new(), |cpu| spread(cpu, duration));
+        row.extend(says_cpu.then_some(cpu));
         let rate = summary.counts.hit_rate();
         let rate = rate.map_or(String::new(), |rate| format!("{:.1} %", rate * 100.0));
         row.extend(says_hits.then_some(rate));
@@ -128,10 +132,11 @@ pub(crate) fn round_cells(results: &Results) -> Cells {
 /// The other targets beside the first, step by step.
 pub(crate) fn ratio_cells(results: &Results) -> Cells {
     let all = summaries(results);
+    let says_cpu = all.iter().any(|it| it.cpu.is_some());
     let mut rows = Vec::new();
     for base in all.iter().filter(|summary| summary.target == results.targets[0].name) {
         for other in all.iter().filter(|it| is_beside(base, it)) {
-            rows.push(vec![
+            let mut row = vec![
                 format!("{}, {}", base.step.ratio, clients_in_words(base.step.clients)),
                 other.target.clone(),
                 spread(&other.throughput, digits),
@@ -140,11 +145,16 @@ pub(crate) fn ratio_cells(results: &Results) -> Cells {
                 times(other.throughput.most, base.throughput.least),
                 duration(other.p50.mean),
                 duration(other.p99.mean),
-            ]);
+            ];
+            let cpu = other.cpu.zip(base.cpu);
+            let cpu = cpu.map_or(String::new(), |(other, base)| times(other.mean, base.mean));
+            row.extend(says_cpu.then_some(cpu));
+            rows.push(row);
         }
     }
-    let header =
+    let mut header =
         vec!["step", "target", "requests/s", "times the first", "from", "to", "p50", "p99"];
+    header.extend(says_cpu.then_some("CPU/request, times"));
     Cells { header, left: 2, rows }
 }
 

@@ -70,7 +70,7 @@ pub fn read(path: &Path) -> Result<Results> {
     })
 }
 
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "target",
     "round",
     "ratio",
@@ -79,6 +79,7 @@ const COLUMNS: [&str; 25] = [
     "seconds",
     "requests",
     "throughput",
+    "cpu_seconds",
     "refused",
     "failed",
     "wrong",
@@ -122,6 +123,7 @@ fn settings_and_counts(run: &Measured) -> Vec<String> {
     line.extend([run.step.clients.to_string(), run.step.amount.to_string()]);
     line.extend([format!("{:.6}", run.seconds), counts.requests.to_string()]);
     line.push(format!("{:.3}", run.throughput));
+    line.push(run.cpu_seconds.map(|seconds| format!("{seconds:.2}")).unwrap_or_default());
     let numbers = [counts.refused, counts.failed, counts.wrong, counts.stale, counts.torn];
     let more = [counts.hits, counts.misses, counts.bytes];
     line.extend(numbers.iter().chain(&more).map(ToString::to_string));

@@ -37,6 +37,9 @@ pub struct Summary {
     pub rounds: usize,
     /// Answers a second.
     pub throughput: Spread,
+    /// Processor time of the target for a request, in microseconds, if that was
+    /// measured.
+    pub cpu: Option<Spread>,
     /// What a round took, in seconds.
     pub seconds: Spread,
     /// Half took less, in microseconds.
@@ -89,6 +92,7 @@ fn summarise(group: &[&Measured]) -> Summary {
         step: group[0].step,
         rounds: group.len(),
         throughput: spread(|run| run.throughput),
+        cpu: cpu(group),
         seconds: spread(|run| run.seconds),
         p50: spread(|run| run.latency.p50),
         p99: spread(|run| run.latency.p99),
@@ -97,6 +101,12 @@ fn summarise(group: &[&Measured]) -> Summary {
         kinds: kinds(group),
         is_complete: group.iter().all(|run| run.is_complete),
     }
+}
+
+fn cpu(group: &[&Measured]) -> Option<Spread> {
+    let each = |run: &&Measured| Some(run.cpu_seconds? * 1e6 / run.counts.requests.max(1) as f64);
+    let all: Vec<f64> = group.iter().map(each).collect::<Option<_>>()?;
+    Some(Spread::of(all.iter().copied()))
 }
 
 fn kinds(group: &[&Measured]) -> Vec<(String, Latency)> {

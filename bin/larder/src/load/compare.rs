@@ -66,6 +66,11 @@ pub(crate) async fn run(command: CompareCommand) -> anyhow::Result<ExitCode> {
     for text in &command.entrants {
         entrants.push(entrant(text, &built)?);
     }
+    let names: Vec<&str> = entrants.iter().map(|entrant| entrant.name.as_str()).collect();
+    let processes = command.options.processes(&names)?;
+    for (entrant, processes) in entrants.iter_mut().zip(processes) {
+        entrant.processes = processes;
+    }
     measure(&entrants, &built).await
 }
 
@@ -125,7 +130,8 @@ fn entrant(text: &str, built: &Built) -> anyhow::Result<Entrant> {
         "bazar" => targets::bazar(address)?,
         _ => return Err(wrong().into()),
     };
-    Ok(Entrant { name: name.unwrap_or(target_name(text)).to_owned(), target })
+    let name = name.unwrap_or(target_name(text)).to_owned();
+    Ok(Entrant { name, target, processes: Vec::new() })
 }
 
 fn target_name(text: &str) -> &str {

@@ -44,6 +44,12 @@ pub(crate) struct LoadOptions {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What is run")]
     pub(crate) rounds: Option<u32>,
 
+    /// A process of the target on this machine: what processor time a request
+    /// takes there is measured, that of the process's children included. Among
+    /// several targets with the name of its own: larder=4711
+    #[arg(long = "pid", value_name = "[NAME=]PID", value_parser = process, help_heading = "What is run")]
+    pub(crate) processes: Vec<ProcessOf>,
+
     /// Open loop: so many requests a second, whether or not they are answered.
     /// Latency counts from when each was meant to start
     #[arg(long, value_name = "PER_SECOND", help_heading = "When requests are sent")]
@@ -141,6 +147,22 @@ impl Defaults {
     }
 }
 
+/// A process to watch, as it is written: `[NAME=]PID`.
+#[derive(Clone)]
+pub(crate) struct ProcessOf {
+    target: Option<String>,
+    pid: u32,
+}
+
+fn process(text: &str) -> Result<ProcessOf, String> {
+    let (target, pid) = match text.split_once('=') {
+        Some((name, pid)) => (Some(name.to_owned()), pid),
+        None => (None, text),
+    };
+    let pid = pid.parse().map_err(|_| "expected a process's number, or NAME=NUMBER".to_owned())?;
+    Ok(ProcessOf { target, pid })
+}
+
 /// A plan, and what goes with it.
 pub(crate) struct Built {
     pub(crate) plan: Plan,
@@ -161,6 +183,23 @@ impl Built {
 }
 
 impl LoadOptions {
+    /// The processes to watch of each of these targets.
+    pub(crate) fn processes(&self, targets: &[&str]) -> Result<Vec<Vec<u32>>, Usage> {
+        let mut all = vec![Vec::new(); targets.len()];
+        for ProcessOf { target, pid } in &self.processes {
+            let place = match target {
+                Some(name) => targets.iter().position(|target| target == name),
+                None => (targets.len() == 1).then_some(0),
+            };
+            let place = place.ok_or_else(|| {
+                let names = targets.join(", ");
+                Usage(format!("--pid: say whose process {pid} is by NAME=PID: one of {names}"))
+            })?;
+            all[place].push(*pid);
+        }
+        Ok(all)
+    }
+
     pub(crate) fn build(&self, defaults: &Defaults) -> anyhow::Result<Built> {
         let ratios = or(&self.ratio, defaults.ratios, |&reads| Ratio { reads });
         let clients: Vec<u16> = or(&self.clients, defaults.clients, |&count| count);

@@ -115,7 +115,11 @@ async fn measure(lie: Lie) -> Results {
     };
     let place = tempfile::tempdir().unwrap();
     let session = Session {
-        entrants: &[Entrant { name: "store".into(), target: Arc::new(images) }],
+        entrants: &[Entrant {
+            name: "store".into(),
+            target: Arc::new(images),
+            processes: Vec::new(),
+        }],
         plan: &plan,
         folder: &Folder::make(place.path()).unwrap(),
         stop: &Stop::default(),
