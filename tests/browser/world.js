@@ -23,6 +23,9 @@ const GRANTS = ["grants"];
 const MOUNTED = ["serve", "--only", "images,grants", "--listen", "127.0.0.1:0"];
 
 export class World {
+  /** The pages of those who came and weren't seen off. */
+  #visitors = [];
+
   /** Starts a server with an empty store and a browser. */
   static open(...flags) {
     return World.#of(STORE, flags);
@@ -105,7 +108,13 @@ export class World {
     });
     page.on("pageerror", (error) => problems.push(String(error)));
     page.problems = problems;
+    this.#visitors.push(page);
     return page;
+  }
+
+  /** Closes what its visitors have open: after each test, where there are several. */
+  async seeOff() {
+    for (const page of this.#visitors.splice(0)) await page.context().close();
   }
 
   /** Stores a picture through the API. */

@@ -1,6 +1,7 @@
 //! The mem-cache server: the cache as a service of its own, over memcached's
-//! protocol and over HTTP, both of which see the same entries. What it holds is its clients' word, not a store's: nothing here
-//! is coherent with anything, and nothing survives a restart.
+//! protocol and over HTTP, both of which see the same entries. What it holds is
+//! its clients' word, not a store's: nothing here is coherent with anything, and
+//! nothing survives a restart.
 
 mod items;
 pub mod memcached;

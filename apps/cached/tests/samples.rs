@@ -2,11 +2,12 @@
 //! that a database that isn't there stops nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use larder_cache::PolicyKind;
 use larder_cached::{Config, MAX_ITEM_BYTES, MemCache, Samples};
-use larder_clock::SystemClock;
+use larder_clock::{Clock, SystemClock, Timestamp};
 use larder_sql::{Config as SqlConfig, Database, DatabaseUrl};
 use larder_web::Shutdown;
 
@@ -23,6 +24,17 @@ fn samples(url: &str) -> Samples {
     Samples { database, service: "127.0.0.1:5001".into(), every: Duration::from_millis(20) }
 }
 
+/// The computer's clock, and how often it was asked: once by each sample.
+#[derive(Default)]
+struct Asked(AtomicUsize);
+
+impl Clock for Asked {
+    fn now(&self) -> Timestamp {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        SystemClock.now()
+    }
+}
+
 /// The sums of the samples, and how many there are: 0 before there is a table.
 async fn stored(database: &Database) -> [i64; 4] {
     let integer = |expression: &str| database.dialect().integer(expression);
@@ -36,6 +48,14 @@ async fn stored(database: &Database) -> [i64; 4] {
     match database.query_one(sql, vec!["127.0.0.1:5001".into()]).await {
         Ok(Some(row)) => [0, 1, 2, 3].map(|column| row.get(column).expect("a number")),
         _ => [0; 4],
+    }
+}
+
+async fn becomes(what: &str, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -93,18 +113,16 @@ async fn a_database_that_comes_later_gets_what_is_sampled_then() {
     std::fs::write(&missing, b"in the way").expect("writes");
     let (cache, shutdown) = (cache(), Shutdown::default());
     let url = format!("sqlite:{}", path.display());
-    let storing = samples(&url).store(cache.clone(), Arc::new(SystemClock), shutdown.clone());
+    let clock = Arc::new(Asked::default());
+    let storing = samples(&url).store(cache.clone(), clock.clone(), shutdown.clone());
     let storing = tokio::spawn(storing);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The second begins after the first was lost.
+    becomes("second sample", || clock.0.load(Ordering::SeqCst) > 1).await;
     assert!(!storing.is_finished(), "it goes on without its database");
     cache.put("a/key", b"value");
     std::fs::remove_file(&missing).expect("removes");
     std::fs::create_dir(&missing).expect("makes a folder");
-    let since = Instant::now();
-    while !path.exists() {
-        assert!(since.elapsed() < PATIENCE, "no database after {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    becomes("database", || path.exists()).await;
     let config = SqlConfig { url: url.parse().expect("a URL"), readers: 1 };
     let database = Database::open(&config).await.expect("opens");
     until(&database, |[.., count]| count > 2).await;

@@ -10,8 +10,9 @@ const GIVEN_BACK_AFTER_MS: std::ffi::c_long = 10;
 /// `mi_option_purge_delay` of mimalloc 3.
 const PURGE_DELAY: std::ffi::c_int = 15;
 
-/// Called before there is a second thread. Has memory given back soon, and takes it in small pages: in huge ones what
-/// an array doesn't use yet would be taken as well.
+/// Called before there is a second thread. Has memory given back soon, and takes
+/// it in small pages: in huge ones what an array doesn't use yet would be taken
+/// as well.
 pub(crate) fn hold_little() {
     // Without it the process is as well off, but larger.
     let _ = rustix::thread::disable_transparent_huge_pages(true);

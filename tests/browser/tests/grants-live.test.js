@@ -31,21 +31,12 @@ async function overhear(page, seat, rooms, done) {
 describe("research funding's open pages", () => {
   let world;
   let page;
-  const others = [];
   before(async () => {
     world = await World.grants();
     await addOfficers(world);
   });
   after(() => world?.close());
-  afterEach(async () => {
-    for (const other of [page, ...others.splice(0)]) await other?.context().close();
-  });
-
-  async function visitor(options) {
-    const other = await world.visitor(options);
-    others.push(other);
-    return other;
-  }
+  afterEach(() => world?.seeOff());
 
   /** An account with 200,000; its number. */
   async function grant(lead, acronym) {
@@ -63,17 +54,17 @@ describe("research funding's open pages", () => {
     page = await world.visitor();
     await signIn(page, world, "researchers", amy.email, `/proposals/${id}`);
     await follow(page);
-    const list = await visitor();
+    const list = await world.visitor();
     await signIn(list, world, "researchers", amy.email);
     await follow(list);
-    const officers = await visitor();
+    const officers = await world.visitor();
     const desk = await signIn(officers, world, "agency", "olga@agency.example");
     await follow(officers);
-    const uni = await visitor();
+    const uni = await world.visitor();
     await signIn(uni, world, "university", "uwe@uni.example");
     await follow(uni);
 
-    const officer = await visitor();
+    const officer = await world.visitor();
     await signIn(officer, world, "agency", "olga@agency.example", `/proposals/${id}`);
     await officer.getByRole("button", { name: "Approve" }).click();
     await page.getByRole("link", { name: "Go to the research account" }).waitFor();
@@ -130,7 +121,7 @@ describe("research funding's open pages", () => {
     page = await world.visitor();
     await signIn(page, world, "researchers", member.email, `/accounts/${account}`);
     await follow(page);
-    const list = await visitor();
+    const list = await world.visitor();
     await signIn(list, world, "researchers", member.email);
     await follow(list);
     await list.locator("#accounts", { hasText: "REMOVED" }).waitFor();
@@ -149,7 +140,7 @@ describe("research funding's open pages", () => {
     const rooms = heard(page);
     await signIn(page, world, "researchers", nan.email);
     await follow(page);
-    const other = await visitor();
+    const other = await world.visitor();
     const otherRooms = heard(other);
     const seat = await signIn(other, world, "researchers", oto.email, `/accounts/${his}`);
     await follow(other);
@@ -169,7 +160,7 @@ describe("research funding's open pages", () => {
     assert.deepEqual(otherRooms.filter((room) => !allowed.has(room)), []);
 
     // Nobody listens at somebody else's seat.
-    const stranger = await visitor();
+    const stranger = await world.visitor();
     await stranger.goto(`${world.urls.researchers}/sign-in`);
     const opened = await stranger.evaluate((address) => new Promise((done) => {
       const socket = new WebSocket(address);

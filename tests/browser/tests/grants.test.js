@@ -10,22 +10,12 @@ import { World, assertQuiet, until } from "../world.js";
 describe("research funding", () => {
   let world;
   let page;
-  const others = [];
   before(async () => {
     world = await World.grants();
     await addOfficers(world);
   });
   after(() => world?.close());
-  afterEach(async () => {
-    for (const other of [page, ...others.splice(0)]) await other?.context().close();
-  });
-
-  /** Another visitor, who leaves after the test. */
-  async function visitor(options) {
-    const other = await world.visitor(options);
-    others.push(other);
-    return other;
-  }
+  afterEach(() => world?.seeOff());
 
   /** Loads again until something is there, as who has no JavaScript does. */
   const seen = (on, javaScriptEnabled, locator, what) =>
@@ -97,7 +87,7 @@ describe("research funding", () => {
       if (!javaScriptEnabled) await page.getByRole("button", { name: "Search" }).click();
       await page.getByRole("button", { name: `Add Lin ${mark}` }).click();
       await notice(page, "member");
-      const other = await visitor({ javaScriptEnabled });
+      const other = await world.visitor({ javaScriptEnabled });
       await signIn(other, world, "researchers", lin.email);
       await other.getByRole("link", { name: "Cold light" }).click();
       await fill(other, { "Amount in USD": "500", Reason: "Cables" });
@@ -136,7 +126,7 @@ describe("research funding", () => {
       await notice(page, "your question");
       assert.equal(await badge(page), "More information wanted");
 
-      const author = await visitor({ javaScriptEnabled });
+      const author = await world.visitor({ javaScriptEnabled });
       await signIn(author, world, "researchers", eve.email, `/proposals/${id}`);
       assert.match(await author.locator("#head .said").innerText(), /How cold\nis it\?/);
       await author.getByLabel("Description").fill("Very cold.");
@@ -245,7 +235,7 @@ describe("research funding", () => {
     // Two officers decide; the slower one keeps what they wrote.
     const slow = await propose(world, max, "SLOW", 1);
     await until(async () => (await proposalOf(world, max, slow)).state === "waiting", "it waits");
-    const officer = await visitor({ javaScriptEnabled: false });
+    const officer = await world.visitor({ javaScriptEnabled: false });
     await signIn(officer, world, "agency", "olga@agency.example", `/proposals/${slow}`);
     const token = await tokenOf(world, "agency", "olga@agency.example");
     await ask(world, "agency", `/proposals/${slow}/decline`, { method: "POST", token, body: { reason: "No" } });
@@ -367,7 +357,7 @@ describe("research funding", () => {
     await add("Nina New", "nina@second.example", PASSWORD, "Agency officer", "Second Agency");
     await notice(page, "can sign in now");
 
-    const nina = await visitor();
+    const nina = await world.visitor();
     await signIn(nina, world, "agency", "nina@second.example", "/programmes");
     const form = nina.getByRole("region", { name: "Add a programme" });
     for (const [label, text] of [["Name", "Small things"], ["Budget", "1000"], ["Minimum", "20"], ["Maximum", "10"]]) {
@@ -400,7 +390,7 @@ describe("research funding", () => {
     await signIn(nina, world, "agency", "nina@second.example");
     assert.equal(await page.locator("tr", { hasText: "admin@home.example" }).locator(".manage").count(), 0);
     // Who isn't the administrator can't do it either.
-    const uwe = await visitor();
+    const uwe = await world.visitor();
     await signIn(uwe, world, "university", "uwe@uni.example", "/people");
     assert.equal(await uwe.locator(".admin, .manage").count(), 0);
     await page.goto(`${seat}/`);
