@@ -3,7 +3,8 @@
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$HERE")
-OUT=${LARDER_BENCH_OUT:-$HERE/out}
+cd "$ROOT" || exit 1
+OUT=${LARDER_BENCH_OUT:-bench/out}
 LARDER=${LARDER_BINARY:-$ROOT/target/release/larder}
 WORK=$(mktemp -d)
 STARTED=() WATCHED=()

@@ -106,7 +106,14 @@ fn nobody_reads_an_older_image_than_was_acknowledged() {
             });
         }
         let mut client = server.client();
+        let mut there = Client::connect(cellar.http).expect("it listens");
         for number in 1..=WRITES {
+            // Others fill the service as they like.
+            match number % 5 {
+                0 => there.ask("POST", "/clear", b""),
+                1 => there.ask("PUT", &path_of(&version(number)), &version(number - 1)),
+                _ => there.ask("PUT", &path_of(&version(number)), b"no image"),
+            };
             put(&mut client, "one", &version(number));
             acknowledged.store(number, Ordering::SeqCst);
         }
