@@ -31,7 +31,6 @@ use crate::store::Store;
 pub(crate) use collector::{ORPHAN_AGE, is_older};
 pub use pool::{Minute, Pool};
 use settings::Chosen;
-pub use settings::Insight;
 pub use statistics::{Statistics, Summary, View};
 pub use upload::Incoming;
 
