@@ -18,6 +18,7 @@ export const DEADLINE = 15_000;
 
 /** The programs, each on free ports. */
 const STORE = ["serve", "--only", "images,cache", "--listen", "127.0.0.1:0", "--cache-listen", "127.0.0.1:0"];
+const CACHE = ["cache", "--cache-listen", "127.0.0.1:0", "--memcached-listen", "127.0.0.1:0"];
 const SHOP = ["bazar", "--listen", "127.0.0.1:0"];
 const GRANTS = ["grants"];
 const MOUNTED = ["serve", "--only", "images,grants", "--listen", "127.0.0.1:0"];
@@ -29,6 +30,11 @@ export class World {
   /** Starts a server with an empty store and a browser. */
   static open(...flags) {
     return World.#of(STORE, flags);
+  }
+
+  /** Starts an empty mem-cache server and a browser. */
+  static cache(...flags) {
+    return World.#of(CACHE, flags);
   }
 
   /** Starts the bookstore with its first books, all in one process, and a browser. */
@@ -68,7 +74,8 @@ export class World {
 
   /** Starts the server on the store that is there. */
   async start(...flags) {
-    this.server = spawn(binary, [...this.program, "--data", join(this.folder, "data"), ...flags]);
+    const data = this.program === CACHE ? [] : ["--data", join(this.folder, "data")];
+    this.server = spawn(binary, [...this.program, ...data, ...flags]);
     this.said = "";
     this.server.stderr.on("data", (text) => (this.said += text));
     this.ended = new Promise((done) => this.server.once("exit", done));

@@ -14,9 +14,11 @@ mod time;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::Duration;
 
 use larder_cache::{Cache, PolicyKind, Stats};
 use larder_clock::SharedClock;
+use larder_tier::{Objective, Observer, Settings};
 use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use counters::{AllCounters, Count, Counters};
@@ -40,6 +42,9 @@ const HEADER_BYTES: usize = 59;
 /// A shard for so many bytes of capacity, so that each holds many entries.
 const SHARD_BYTES: u64 = 16 << 20;
 
+/// How long after the last look requests are still watched for the what-if.
+const WATCHED_FOR: Duration = Duration::from_secs(10 * 60);
+
 /// The entries.
 pub(crate) struct Items {
     pub(crate) cache: Cache<Item>,
@@ -57,6 +62,9 @@ pub(crate) struct Items {
     flushing: Mutex<()>,
     /// Bytes of values that are being received.
     receiving: AtomicUsize,
+    /// Sets capacity, policy and objective, and says what others would do.
+    /// Costs nothing until somebody wants to know.
+    pub(crate) observer: Observer<Item>,
 }
 
 /// What a read needs to know of its time.
@@ -82,7 +90,10 @@ impl Items {
             seed: std::hash::RandomState::new().hash_one(0),
             ..larder_cache::Config::default()
         });
+        let objective = Objective::default();
+        let settings = Settings { capacity_bytes, policy, objective, autopilot: false };
         Self {
+            observer: Observer::on_demand(cache.clone(), settings, WATCHED_FOR),
             cache,
             time: Time::new(clock),
             counters: AllCounters::default(),

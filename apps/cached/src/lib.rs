@@ -1,7 +1,8 @@
 //! The mem-cache server: the cache as a service of its own, over memcached's
-//! protocol and over HTTP, both of which see the same entries. What it holds is
-//! its clients' word, not a store's: nothing here is coherent with anything, and
-//! nothing survives a restart.
+//! protocol and over HTTP, both of which see the same entries, and a page on
+//! which an operator sees and tunes it. What it holds is its clients' word, not
+//! a store's: nothing here is coherent with anything, and nothing survives a
+//! restart.
 
 mod items;
 pub mod memcached;
@@ -13,7 +14,7 @@ mod web;
 use std::sync::Arc;
 
 use larder_cache::PolicyKind;
-use larder_web::{Problem, Shutdown, Site, WebConfig};
+use larder_web::{Shutdown, Site, WebConfig};
 use tokio::net::TcpListener;
 
 pub use samples::{SAMPLED_EVERY, Samples};
@@ -45,13 +46,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) {
     let WebConfig { hosts, access, limits } = web;
-    let site = Arc::new(Site { hosts, access, error_page });
+    let site = Arc::new(Site { hosts, access, error_page: web::error_page });
     let router = web::router(cache, site, max_body_bytes);
     larder_web::serve(listener, router, limits, shutdown).await;
-}
-
-/// This service has no pages; a browser that strays here reads plain words.
-fn error_page(problem: &Problem, request_id: &str) -> String {
-    let detail = problem.detail.replace('&', "&amp;").replace('<', "&lt;");
-    format!("<!doctype html><title>{}</title><p>{detail}<p>Request {request_id}", problem.title)
 }

@@ -99,7 +99,7 @@ struct Shared {
     settings: Settings,
     users: Option<Arc<RwLock<Users>>>,
     tls: Option<Tls>,
-    connections: AtomicUsize,
+    connections: Arc<AtomicUsize>,
     accepted: AtomicU64,
     rejected: AtomicU64,
     /// The cache's counters when all were reset.
@@ -143,7 +143,7 @@ pub fn serve(
         settings,
         users: users.as_ref().map(|(users, _)| Arc::clone(users)),
         tls,
-        connections: AtomicUsize::new(0),
+        connections: cache.connection_count(),
         accepted: AtomicU64::new(0),
         rejected: AtomicU64::new(0),
         before: Before::default(),

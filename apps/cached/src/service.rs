@@ -1,10 +1,12 @@
 //! The verbs of the mem-cache server, which its protocols share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use larder_cache::{PolicyKind, Stats};
+use larder_cache::Stats;
 use larder_clock::{SharedClock, Timestamp};
+use larder_console::{Insight, Settings};
 
 use crate::Config;
 use crate::items::{Items, Value};
@@ -14,6 +16,10 @@ use crate::items::{Items, Value};
 pub struct MemCache {
     items: Arc<Items>,
     started_at: Timestamp,
+    /// The settings that it started with.
+    defaults: Settings,
+    /// Connections of memcached's protocol at this moment.
+    connections: Arc<AtomicUsize>,
 }
 
 impl MemCache {
@@ -21,7 +27,8 @@ impl MemCache {
     pub fn new(config: &Config, clock: SharedClock) -> Self {
         let started_at = clock.now();
         let items = Items::new(config.capacity_bytes, config.policy, config.max_item_bytes, clock);
-        Self { items: Arc::new(items), started_at }
+        let defaults = items.observer.settings();
+        Self { items: Arc::new(items), started_at, defaults, connections: Arc::default() }
     }
 
     /// When it began, empty and with the settings of its start.
@@ -59,9 +66,37 @@ impl MemCache {
         self.items.cache.clear();
     }
 
-    /// Sets capacity and policy, keeping what fits.
-    pub fn reconfigure(&self, capacity_bytes: u64, policy: PolicyKind) {
-        self.items.cache.reconfigure(capacity_bytes, None, policy);
+    /// The settings in force, with the policy that the autopilot changed to
+    /// last.
+    pub fn settings(&self) -> Settings {
+        self.items.observer.settings()
+    }
+
+    /// The settings that it started with.
+    pub fn default_settings(&self) -> Settings {
+        self.defaults
+    }
+
+    /// Changes settings, keeping what fits; returns all of them as they are in
+    /// force then.
+    pub fn adjust(&self, change: impl FnOnce(Settings) -> Settings) -> Settings {
+        self.items.observer.reconfigure(change)
+    }
+
+    /// What other settings would do. From now on requests are watched for
+    /// that, until nobody has asked for ten minutes.
+    pub fn insight(&self) -> Insight {
+        Insight::of(self.items.observer.look(), self.stats().requests)
+    }
+
+    /// Connections of memcached's protocol at this moment.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+
+    /// Where they are counted.
+    pub(crate) fn connection_count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.connections)
     }
 
     /// What it holds and did.

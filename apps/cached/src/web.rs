@@ -1,9 +1,12 @@
-//! The classic HTTP calls, under the names of both classic services, and REST
-//! beside them. Values of the classic calls travel in base64; what changes
-//! anything needs another method than `GET`.
+//! The classic HTTP calls, under the names of both classic services, REST
+//! beside them, and the page. Values of the classic calls travel in base64;
+//! what changes anything needs another method than `GET`.
 
+mod layout;
 mod metrics;
+mod page;
 mod rest;
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -15,10 +18,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use larder_console::Settings;
 use larder_web::{Problem, Site};
 use serde_json::{Map, Value, json};
 
 use crate::MemCache;
+
+pub(crate) use layout::error_page;
 
 /// One MB of memory: 2^20 bytes.
 const MEGABYTE: f64 = 1_048_576.0;
@@ -32,6 +38,12 @@ struct Web {
 impl FromRef<Web> for MemCache {
     fn from_ref(web: &Web) -> Self {
         web.cache.clone()
+    }
+}
+
+impl FromRef<Web> for Arc<Site> {
+    fn from_ref(web: &Web) -> Self {
+        web.site.clone()
     }
 }
 
@@ -56,11 +68,14 @@ pub(crate) fn router(cache: MemCache, site: Arc<Site>, max_body_bytes: usize) ->
         .route("/get", get(read).post(read))
         .route("/cache/{namespace}/{*key}", get(rest::get))
         .route("/config", get(rest::config))
+        .route("/what-if", get(rest::what_if))
         .route("/stats", get(stats))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(DefaultBodyLimit::max(max_body_bytes))
-        .with_state(web);
+        .merge(page::router())
+        .with_state(web)
+        .merge(layout::assets());
     larder_web::guard(router, site)
 }
 
@@ -202,7 +217,7 @@ async fn refresh(State(cache): State<MemCache>, body: Bytes) -> Response {
             None => return bad_request(),
         },
     };
-    cache.reconfigure(capacity_bytes, policy);
+    cache.adjust(|now| Settings { capacity_bytes, policy, ..now });
     ok()
 }
 
@@ -213,10 +228,13 @@ async fn stats(State(cache): State<MemCache>) -> Response {
         "size_bytes": stats.weight_bytes,
         "capacity_bytes": stats.capacity_bytes,
         "policy": stats.policy.name(),
+        "autopilot": cache.settings().autopilot,
         "requests": stats.requests,
         "hits": stats.hits,
         "misses": stats.misses,
+        "inserts": stats.inserts,
         "evictions": stats.evictions,
+        "connections": cache.connections(),
         "started_at_us": cache.started_at().0,
     }))
     .into_response()

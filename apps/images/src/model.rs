@@ -1,11 +1,9 @@
 //! The nouns of the image store: validated types and their limits. Knows no
 //! SQL and no HTTP.
 
-pub(crate) mod advice;
 mod key;
 mod listing;
 mod pool;
-mod settings;
 
 use bytes::Bytes;
 use larder_blobs::{BlobId, Hash};
@@ -14,14 +12,13 @@ use larder_clock::Timestamp;
 use larder_picture::Format;
 use std::sync::Arc;
 
-pub use advice::Advice;
 pub use key::{ImageKey, InvalidKey};
-pub use listing::{Cursor, Listing, PAGE_LIMIT, Page, Sort};
-pub use pool::{InvalidPool, Mode, PoolSettings};
-pub use settings::{
+pub use larder_console::{
     InvalidCapacity, InvalidObjective, MEGABYTE, OBJECTIVES, Settings, capacity_from_megabytes,
     machine_memory_bytes, megabytes, objective_from_name,
 };
+pub use listing::{Cursor, Listing, PAGE_LIMIT, Page, Sort};
+pub use pool::{InvalidPool, Mode, PoolSettings};
 
 /// What is known of a stored image; its bytes are elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]

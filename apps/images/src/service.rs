@@ -30,7 +30,6 @@ pub(crate) use collector::{ORPHAN_AGE, is_older};
 use mem_cache::MemCache;
 pub use pool::{Minute, Pool};
 use settings::Chosen;
-pub use settings::Insight;
 pub use statistics::{Statistics, Summary, View};
 pub use upload::Incoming;
 

@@ -2,8 +2,8 @@
 //! on every policy at a ladder of capacities, and the autopilot that goes by
 //! it. It never sees keys or values, and no request ever waits for it.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,38 +48,120 @@ pub struct Insight {
     pub decisions: Vec<Decision>,
     /// Its changes since the start, also those no longer among the latest.
     pub switches: u64,
+    /// The requests that the cache had had when it began to be watched; the
+    /// report's count leaves them out.
+    pub began_at: u64,
 }
 
-/// The thread's other end. Dropping it ends the thread.
-pub(crate) struct Observer {
-    settings: Sender<Settings>,
+/// Watches a cache: always, or only while somebody wants to know. Dropping it
+/// ends the thread.
+pub struct Observer<V> {
+    cache: Cache<V>,
+    wanted: Arc<Mutex<Wanted>>,
     latest: Arc<Mutex<Insight>>,
 }
 
-impl Observer {
-    /// Begins to observe a cache that nobody has used yet.
-    pub(crate) fn start<V>(cache: Cache<V>, settings: Settings) -> Self
-    where
-        V: Clone + Weigh + Send + Sync + 'static,
-    {
+/// What is asked of the thread.
+struct Wanted {
+    settings: Settings,
+    /// The thread's other end, while there is one.
+    thread: Option<Sender<Settings>>,
+    /// The time without a look after which the thread ends.
+    patience: Option<Duration>,
+    looked_at: Instant,
+}
+
+impl Wanted {
+    /// Whether nobody looks and nothing goes by what is seen.
+    fn is_over(&self) -> bool {
+        let is_late = |patience| self.looked_at.elapsed() >= patience;
+        !self.settings.autopilot && self.patience.is_some_and(is_late)
+    }
+}
+
+impl<V: Clone + Weigh + Send + Sync + 'static> Observer<V> {
+    /// Watches from now on.
+    pub fn start(cache: Cache<V>, settings: Settings) -> Self {
+        Self::new(cache, settings, None)
+    }
+
+    /// Watches while the autopilot is on, and from a look at it until nobody
+    /// has looked for as long as `patience`. While it doesn't, the cache
+    /// records nothing.
+    pub fn on_demand(cache: Cache<V>, settings: Settings, patience: Duration) -> Self {
+        Self::new(cache, settings, Some(patience))
+    }
+
+    fn new(cache: Cache<V>, settings: Settings, patience: Option<Duration>) -> Self {
+        let wanted = Wanted { settings, thread: None, patience, looked_at: Instant::now() };
+        let wanted = Arc::new(Mutex::new(wanted));
+        let observer = Self { cache, wanted, latest: Arc::default() };
+        if settings.autopilot || patience.is_none() {
+            observer.begin(&mut observer.wanted.lock());
+        }
+        observer
+    }
+
+    /// Starts the thread, if there is none.
+    fn begin(&self, wanted: &mut Wanted) {
+        if wanted.thread.is_some() {
+            return;
+        }
         let (sender, receiver) = mpsc::channel();
-        let latest = Arc::new(Mutex::new(Insight::default()));
-        let watch = Watch::new(cache, settings, latest.clone());
+        let watch = Watch::new(self.cache.clone(), wanted.settings, self.latest.clone());
+        let weak = Arc::downgrade(&self.wanted);
         thread::Builder::new()
             .name("larder-what-if".into())
-            .spawn(move || watch.run(&receiver))
+            .spawn(move || watch.run(&receiver, &weak))
             .expect("a machine that can't start a thread can't serve either");
-        Self { settings: sender, latest }
+        wanted.thread = Some(sender);
     }
 
-    /// Tells of settings that are about to be in force.
-    pub(crate) fn reconfigure(&self, settings: Settings) {
-        // It has ended only if it panicked, and then there is nothing to tell.
-        let _ = self.settings.send(settings);
+    /// Puts settings in force, made from those that are, keeping what fits;
+    /// returns them. The autopilot's choice stands until another policy is
+    /// asked for than last time, or the autopilot is turned off.
+    pub fn reconfigure(&self, change: impl FnOnce(Settings) -> Settings) -> Settings {
+        let mut wanted = self.wanted.lock();
+        let config = self.cache.config();
+        let settings = change(Settings { policy: config.policy, ..wanted.settings });
+        let stands = settings.autopilot && settings.policy == wanted.settings.policy;
+        let policy = if stands { config.policy } else { settings.policy };
+        wanted.settings = settings;
+        self.cache.pursue(settings.objective);
+        self.cache.reconfigure(settings.capacity_bytes, config.max_items, policy);
+        match &wanted.thread {
+            // It has ended only if it panicked, and then there is nothing to
+            // tell.
+            Some(thread) => drop(thread.send(settings)),
+            None if settings.autopilot => self.begin(&mut wanted),
+            None => {}
+        }
+        Settings { policy, ..settings }
     }
 
-    pub(crate) fn latest(&self) -> Insight {
+    /// The settings in force, with the policy that the autopilot changed to
+    /// last.
+    pub fn settings(&self) -> Settings {
+        Settings { policy: self.cache.config().policy, ..self.wanted.lock().settings }
+    }
+
+    /// What the memory could do. From now on it watches, if it didn't.
+    pub fn look(&self) -> Insight {
+        let mut wanted = self.wanted.lock();
+        wanted.looked_at = Instant::now();
+        self.begin(&mut wanted);
+        drop(wanted);
+        self.latest()
+    }
+
+    /// What was seen last.
+    pub fn latest(&self) -> Insight {
         self.latest.lock().clone()
+    }
+
+    /// Whether it watches at this moment.
+    pub fn is_watching(&self) -> bool {
+        self.wanted.lock().thread.is_some()
     }
 }
 
@@ -91,7 +173,8 @@ struct Watch<V> {
     autopilot: Autopilot,
     latest: Arc<Mutex<Insight>>,
     totals: Totals,
-    /// The requests at the last step, and at the last report.
+    /// The requests at the beginning, at the last step and at the last report.
+    began_at: u64,
     stepped_at: u64,
     reported_at: Option<u64>,
     /// The time spent at work since the last report.
@@ -101,30 +184,37 @@ struct Watch<V> {
 }
 
 impl<V: Clone + Weigh> Watch<V> {
+    /// Begins to record. What the cache did until now isn't counted.
     fn new(cache: Cache<V>, settings: Settings, latest: Arc<Mutex<Insight>>) -> Self {
+        let mut what_if = simulations(&cache, settings);
+        let (_, totals) = cache.take_sample(Vec::new());
+        what_if.step(Some(totals));
+        cache.sample_below(what_if.threshold());
+        latest.lock().began_at = totals.requests;
         Self {
-            what_if: simulations(&cache, settings),
+            what_if,
             cache,
             settings,
             autopilot: Autopilot::new(Caution::default()),
             latest,
-            totals: Totals::default(),
-            stepped_at: 0,
+            totals,
+            began_at: totals.requests,
+            stepped_at: totals.requests,
             reported_at: None,
             busy: Duration::ZERO,
             limit: 1.0,
         }
     }
 
-    fn run(mut self, settings: &Receiver<Settings>) {
-        self.cache.sample_below(self.what_if.threshold());
+    fn run(mut self, settings: &Receiver<Settings>, wanted: &Weak<Mutex<Wanted>>) {
         let mut room = Vec::new();
         let mut reported = Instant::now();
         loop {
             match settings.recv_timeout(PERIOD) {
                 Ok(settings) => self.reconfigure(settings),
+                Err(RecvTimeoutError::Timeout) if self.ends(wanted) => return,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return self.forget(),
             }
             let start = Instant::now();
             room = self.observe(room);
@@ -135,6 +225,26 @@ impl<V: Clone + Weigh> Watch<V> {
                 reported = Instant::now();
             }
         }
+    }
+
+    /// Ends the watch if it is over. Whoever looks at this moment waits for
+    /// the lock, and begins anew.
+    fn ends(&self, wanted: &Weak<Mutex<Wanted>>) -> bool {
+        let Some(wanted) = wanted.upgrade() else { return false };
+        let mut wanted = wanted.lock();
+        if !wanted.is_over() {
+            return false;
+        }
+        self.forget();
+        wanted.thread = None;
+        true
+    }
+
+    /// Has the cache record nothing any more.
+    fn forget(&self) {
+        self.cache.sample_below(0);
+        drop(self.cache.take_sample(Vec::new()));
+        self.latest.lock().report = None;
     }
 
     /// Takes in what was recorded; the answer is room for more.
@@ -176,7 +286,7 @@ impl<V: Clone + Weigh> Watch<V> {
             self.sample_less();
         }
         let requests = self.totals.requests;
-        if requests == 0 || self.reported_at == Some(requests) {
+        if requests == self.began_at || self.reported_at == Some(requests) {
             return;
         }
         self.reported_at = Some(requests);
@@ -184,8 +294,9 @@ impl<V: Clone + Weigh> Watch<V> {
         if requests > self.stepped_at {
             self.step();
         }
-        let report = Arc::new(self.what_if.report());
-        self.latest.lock().report = Some(report);
+        let mut report = self.what_if.report();
+        report.requests_seen -= self.began_at;
+        self.latest.lock().report = Some(Arc::new(report));
     }
 
     fn sample_less(&mut self) {
@@ -220,3 +331,6 @@ fn simulations<V: Clone + Weigh>(cache: &Cache<V>, settings: Settings) -> WhatIf
         ..what_if::Settings::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

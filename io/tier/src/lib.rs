@@ -28,7 +28,6 @@ use bytes::Bytes;
 use larder_cache::{Cache, Lease, Lookup};
 use larder_coherence::Token;
 use larder_sql::{Guard, Settled};
-use parking_lot::Mutex;
 
 use audit::Audits;
 use cluster::Fetch;
@@ -37,8 +36,7 @@ pub use cluster::{
     Secret, Status, Told, Unserved, node_name,
 };
 use coherence::{Coherence, Reading};
-use insight::Observer;
-pub use insight::{Insight, Settings};
+pub use insight::{Insight, Observer, Settings};
 pub use key::Key;
 pub use larder_cache::what_if::{Estimate, Ratio, Recommendation, Report, Rung};
 pub use larder_cache::{Config, Decision, Objective, PolicyKind, Stats as CacheStats, Weigh};
@@ -210,9 +208,7 @@ struct Shared<V, E> {
     coherence: Coherence,
     meter: Meter,
     audits: Audits,
-    observer: Observer,
-    /// The policy that was asked for last.
-    asked: Mutex<PolicyKind>,
+    observer: Observer<Entry<V, E>>,
 }
 
 impl<V: Portable, E> Shared<V, E> {
@@ -274,7 +270,6 @@ where
             coherence,
             meter: Meter::default(),
             audits: Audits::default(),
-            asked: Mutex::new(config.policy),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -498,15 +493,7 @@ where
     /// autopilot's choice stands until another policy is asked for than last
     /// time, or the autopilot is turned off.
     pub fn reconfigure(&self, settings: Settings) {
-        let Shared { cache, observer, asked, .. } = &*self.shared;
-        let mut asked = asked.lock();
-        let config = cache.config();
-        let stands = settings.autopilot && settings.policy == *asked;
-        let policy = if stands { config.policy } else { settings.policy };
-        *asked = settings.policy;
-        cache.pursue(settings.objective);
-        cache.reconfigure(settings.capacity_bytes, config.max_items, policy);
-        observer.reconfigure(settings);
+        self.shared.observer.reconfigure(|_| settings);
     }
 
     /// What the memory could do, as of about a second ago.

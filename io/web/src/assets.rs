@@ -25,7 +25,17 @@ pub struct Assets<E>(std::marker::PhantomData<E>);
 impl<E: RustEmbed + 'static> Assets<E> {
     /// Routes that answer `GET /assets/{name}`.
     pub fn router() -> Router {
-        Router::new().route("/assets/{*name}", get(answer::<E>))
+        let of = |Path(name): Path<String>, RawQuery(query): RawQuery| answer::<E>(name, query);
+        Router::new().route("/assets/{*name}", get(of))
+    }
+
+    /// The same beside those of another: `GET /assets/{folder}/{name}`. The
+    /// names of `E` begin with the folder's.
+    pub fn router_under(folder: &'static str) -> Router {
+        let of = move |Path(name): Path<String>, RawQuery(query): RawQuery| {
+            answer::<E>(format!("{folder}/{name}"), query)
+        };
+        Router::new().route(&format!("/assets/{folder}/{{*name}}"), get(of))
     }
 }
 
@@ -48,7 +58,7 @@ fn version(file: &EmbeddedFile) -> String {
     file.metadata.sha256_hash().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn answer<E: RustEmbed>(Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+async fn answer<E: RustEmbed>(name: String, query: Option<String>) -> Response {
     let Some(file) = file::<E>(&name) else {
         return Problem::not_found("There is no such asset.").into_response();
     };

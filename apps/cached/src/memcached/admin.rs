@@ -1,6 +1,7 @@
 //! What operators send: limits, the end, and commands that are about the inside
 //! of the reference and have no meaning here, answered so that tools go on.
 
+use larder_tier::Settings;
 use larder_wire::{Words, reply, signed, unsigned};
 use percent_encoding::NON_ALPHANUMERIC;
 
@@ -18,9 +19,9 @@ pub(super) fn limit_memory(connection: &mut Connection, megabytes: Option<u32>) 
         Some(..8) => "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
         Some(1_000_000_001..) => "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes",
         Some(megabytes) => {
-            let cache = &connection.worker.items.cache;
-            let policy = cache.config().policy;
-            cache.reconfigure(u64::from(megabytes) * MEGABYTE, None, policy);
+            let capacity_bytes = u64::from(megabytes) * MEGABYTE;
+            let observer = &connection.worker.items.observer;
+            observer.reconfigure(|now| Settings { capacity_bytes, ..now });
             "OK"
         }
     };

@@ -32,7 +32,7 @@ fn worker(settings: Settings) -> Rc<Worker> {
         settings,
         users: None,
         tls: None,
-        connections: AtomicUsize::new(0),
+        connections: cache.connection_count(),
         accepted: AtomicU64::new(0),
         rejected: AtomicU64::new(0),
         before: Before::default(),
@@ -198,4 +198,22 @@ async fn one_line_for_more_than_a_client_takes_at_once_is_answered_in_full() {
     assert_eq!(answers.matches("VALUE a 0 3000 1\r\n").count(), 1000);
     assert_eq!(answers.matches("END\r\n").count(), 2);
     assert!(answers.ends_with(&format!("END\r\nVALUE a 0 3000\r\n{value}\r\nEND\r\n")));
+}
+
+#[tokio::test]
+async fn a_limit_on_memory_is_the_capacity_that_http_sets_too() {
+    let (mut client, server) = tokio::io::duplex(100);
+    let worker = worker(Settings::default());
+    let items = Arc::clone(&worker.items);
+    let talking = async {
+        client.write_all(b"cache_memlimit 16\r\nquit\r\n").await.expect("the server reads");
+        let mut answers = Vec::new();
+        client.read_to_end(&mut answers).await.expect("the server answers");
+        answers
+    };
+    let (served, answers) = tokio::join!(serve_one(server, worker), talking);
+    served.expect("serves to the end");
+    assert_eq!(answers, b"OK\r\n");
+    assert_eq!(items.observer.settings().capacity_bytes, 16 << 20);
+    assert_eq!(items.stats().capacity_bytes, 16 << 20);
 }

@@ -6,9 +6,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{StatusCode, header};
-use larder_cache::PolicyKind;
+use larder_console::{CacheSettings, CacheSettingsChange, Change, InvalidCapacity, WhatIf};
 use larder_web::Problem;
-use serde_json::{Value, json};
 
 use crate::MemCache;
 
@@ -63,27 +62,28 @@ pub(super) async fn delete(
 }
 
 /// `GET /config`.
-pub(super) async fn config(State(cache): State<MemCache>) -> Response {
-    let stats = cache.stats();
-    Json(json!({ "capacity_bytes": stats.capacity_bytes, "policy": stats.policy.name() }))
-        .into_response()
+pub(super) async fn config(State(cache): State<MemCache>) -> Json<CacheSettings> {
+    Json(cache.settings().into())
 }
 
-/// `PUT /config`: both of what `GET` says, or one; in force at once.
-pub(super) async fn configure(State(cache): State<MemCache>, body: Bytes) -> Response {
-    let stats = cache.stats();
-    let wrong = |what: &str| Problem::new(StatusCode::BAD_REQUEST, what.to_owned()).into_response();
-    let Ok(Value::Object(fields)) = serde_json::from_slice(&body) else {
-        return wrong("Expected a JSON object with capacity_bytes, policy or both.");
-    };
-    let (mut capacity_bytes, mut policy) = (stats.capacity_bytes, stats.policy);
-    for (name, value) in &fields {
-        match (name.as_str(), value.as_u64(), value.as_str().map(str::parse::<PolicyKind>)) {
-            ("capacity_bytes", Some(bytes @ 1..), _) => capacity_bytes = bytes,
-            ("policy", _, Some(Ok(named))) => policy = named,
-            _ => return wrong(&format!("{name} is no setting, or not one with that value.")),
-        }
+/// `PUT /config`: what `GET` says, or some of it; in force at once.
+pub(super) async fn configure(
+    State(cache): State<MemCache>,
+    body: Bytes,
+) -> Result<Json<CacheSettings>, Problem> {
+    let change: CacheSettingsChange = serde_json::from_slice(&body).map_err(|error| {
+        Problem::bad_request(format!("The body must be JSON with settings: {error}."))
+    })?;
+    let change = Change::try_from(change)
+        .map_err(|error| Problem::bad_request(error.to_string()).in_field(error.field))?;
+    let nothing = InvalidCapacity::NotPositive.to_string();
+    if change.of(cache.settings()).capacity_bytes == 0 {
+        return Err(Problem::bad_request(nothing).in_field("capacity_bytes"));
     }
-    cache.reconfigure(capacity_bytes, policy);
-    config(State(cache)).await
+    Ok(Json(cache.adjust(|now| change.of(now)).into()))
+}
+
+/// `GET /what-if`: what other settings would do.
+pub(super) async fn what_if(State(cache): State<MemCache>) -> Json<WhatIf> {
+    Json(WhatIf::from(&cache.insight()))
 }

@@ -9,27 +9,56 @@ use tower::ServiceExt;
 use super::*;
 use crate::Config;
 
-struct Client(Router);
+/// A client of a server of its own.
+pub(super) struct Client(Router);
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
 
 impl Client {
-    fn new(access: Access) -> Self {
+    pub(super) fn new(access: Access) -> Self {
         let config = Config {
             capacity_bytes: 10 << 20,
             policy: "lru".parse().expect("a policy"),
             max_item_bytes: crate::MAX_ITEM_BYTES,
         };
-        let site = Site { hosts: vec![], access, error_page: crate::error_page };
+        let site = Site { hosts: vec![], access, error_page };
         let cache = MemCache::new(&config, Arc::new(larder_clock::SystemClock));
         Self(router(cache, Arc::new(site), 1 << 20))
     }
 
-    async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> (u16, String) {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    /// Sends a request with these headers.
+    pub(super) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let request = request.body(body.into()).expect("a request");
         let answer = self.0.clone().oneshot(request).await.expect("answers");
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.expect("a body").to_bytes();
-        (status, String::from_utf8(body.to_vec()).expect("text"))
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> (u16, String) {
+        let Answer { status, body, .. } = self.request(method, path, &[], body).await;
+        (status, body)
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, String) {
@@ -144,14 +173,31 @@ async fn entries_are_resources_too() {
 #[tokio::test]
 async fn settings_are_a_resource_and_figures_are_there_for_prometheus() {
     let client = Client::new(Access::open());
+    let mut now = json!({
+        "capacity_bytes": 1_000_000,
+        "policy": "sieve",
+        "objective": "objects",
+        "autopilot": false,
+    });
     let wanted = json!({ "capacity_bytes": 1_000_000, "policy": "sieve" });
-    let (status, said) = client.send("PUT", "/config", wanted.to_string()).await;
-    assert_eq!((status, said), (200, wanted.to_string()));
-    assert_eq!(client.send("GET", "/config", "").await, (200, wanted.to_string()));
-    for wrong in [json!({ "capacity_bytes": 0 }), json!({ "policy": "x" }), json!({ "size": 1 })] {
+    let answer = client.send("PUT", "/config", wanted.to_string()).await;
+    assert_eq!(answer, (200, now.to_string()));
+    assert_eq!(client.send("GET", "/config", "").await, (200, now.to_string()));
+    for wrong in [
+        json!({ "capacity_bytes": 0 }),
+        json!({ "policy": "x" }),
+        json!({ "objective": "cost" }),
+        json!({ "autopilot": "on" }),
+        json!({ "size": 1 }),
+        json!([]),
+    ] {
         assert_eq!(client.send("PUT", "/config", wrong.to_string()).await.0, 400, "{wrong}");
     }
-    assert_eq!(client.send("GET", "/config", "").await, (200, wanted.to_string()));
+    assert_eq!(client.send("GET", "/config", "").await, (200, now.to_string()));
+    (now["objective"], now["autopilot"]) = (json!("bytes"), json!(true));
+    assert_eq!(client.send("PUT", "/config", now.to_string()).await, (200, now.to_string()));
+    assert_eq!(client.send("PUT", "/config", "{}").await, (200, now.to_string()));
+    assert_eq!(client.send("GET", "/config", "").await, (200, now.to_string()));
     let (status, figures) = client.send("GET", "/metrics", "").await;
     assert_eq!(status, 200);
     assert!(figures.contains("larder_memcache_capacity_bytes 1000000"), "{figures}");

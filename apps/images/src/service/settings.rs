@@ -1,15 +1,14 @@
 //! The settings of the cache: what was chosen, what is in force, and what
 //! others would do. Estimates nothing: the tier does.
 
-use std::sync::Arc;
-
 use larder_cache::PolicyKind;
-use larder_tier::{Decision, End, Report, Scope, Written};
+use larder_console::Insight;
+use larder_tier::{End, Scope, Written};
 use parking_lot::Mutex;
 
 use super::{Images, Shared};
 use crate::error::Result;
-use crate::model::{Advice, InvalidCapacity, MEGABYTE, Settings, machine_memory_bytes};
+use crate::model::{InvalidCapacity, MEGABYTE, Settings, machine_memory_bytes};
 
 /// The settings that were chosen last.
 pub(super) struct Chosen {
@@ -22,18 +21,6 @@ impl Chosen {
     pub(super) fn new(settings: Settings) -> Self {
         Self { settings: Mutex::new(settings), gate: tokio::sync::Mutex::default() }
     }
-}
-
-/// What the memory could do, and what to do about it.
-#[derive(Clone, Debug)]
-pub struct Insight {
-    /// What other policies and capacities would do; `None` until there has
-    /// been something to go by.
-    pub report: Option<Arc<Report>>,
-    /// What the report comes to.
-    pub advice: Advice,
-    /// The latest changes by the autopilot, oldest first.
-    pub decisions: Vec<Decision>,
 }
 
 impl Images {
@@ -148,13 +135,12 @@ impl Images {
     /// What the memory could do.
     pub fn insight(&self) -> Insight {
         let tier = &self.shared.tier;
-        let larder_tier::Insight { report, decisions, .. } = match self.shared.mem_cache {
+        let seen = match self.shared.mem_cache {
             None => tier.insight(),
             // What other settings would do for descriptions nobody asks.
             Some(_) => larder_tier::Insight::default(),
         };
-        let advice = Advice::of(report.as_deref(), tier.cache_stats().requests);
-        Insight { report, advice, decisions }
+        Insight::of(seen, tier.cache_stats().requests)
     }
 
     /// How often the autopilot changed the policy since the start.

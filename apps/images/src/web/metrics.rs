@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use larder_console::factor;
 use larder_tier::{Histogram, Ratio, Report};
 use larder_web::metrics_page;
 use prometheus_client::collector::Collector;
@@ -154,7 +155,7 @@ fn encode_report(
     encoder: &mut DescriptorEncoder<'_>,
     report: &Report,
 ) -> Result<(), std::fmt::Error> {
-    let factor = |rung: usize| super::cache::factor(report, rung).to_string();
+    let factor = |rung: usize| factor(report, rung).to_string();
     type Figure = fn(&larder_tier::Estimate) -> Ratio;
     let families: [(&str, &str, Figure); 2] = [
         (
@@ -211,7 +212,8 @@ fn buckets(times: &Histogram) -> (f64, Vec<(f64, u64)>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pages::what_if::tests::report;
+    use larder_console::samples::report;
+
     use super::*;
 
     #[derive(Debug)]

@@ -4,7 +4,6 @@
 mod cache;
 mod chart;
 mod cluster;
-mod curves;
 mod docs;
 mod keys;
 mod layout;
@@ -13,7 +12,6 @@ mod sign_in;
 mod statistics;
 mod upload;
 mod view;
-pub(super) mod what_if;
 
 use std::sync::Arc;
 
@@ -66,6 +64,7 @@ pub(crate) fn router(images: Images, site: Arc<Site>) -> Router {
         .route("/sign-out", post(sign_in::leave))
         .with_state(Pages { images, site })
         .merge(Assets::<layout::Files>::router())
+        .merge(larder_console::assets())
 }
 
 impl Pages {

@@ -5,8 +5,9 @@
 use larder_cache::Objective;
 use larder_cache::what_if::{Estimate, Report, Rung};
 
-use super::text;
-use super::what_if::hue;
+use larder_web::text;
+
+use crate::what_if::hue;
 
 /// A drawing's size and the room around its plot, in its own units.
 struct Layout {
@@ -46,56 +47,56 @@ const LAYOUTS: [Layout; 2] = [
 ];
 
 /// A drawing for the template.
-pub(super) struct Drawing {
-    pub(super) class: &'static str,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) left: f64,
-    pub(super) right: f64,
-    pub(super) top: f64,
-    pub(super) bottom: f64,
-    pub(super) across: Vec<Tick>,
-    pub(super) up: Vec<Tick>,
+pub(crate) struct Drawing {
+    pub(crate) class: &'static str,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+    pub(crate) across: Vec<Tick>,
+    pub(crate) up: Vec<Tick>,
     /// Those that matter most come last, on top.
-    pub(super) curves: Vec<Curve>,
-    pub(super) bound: String,
-    pub(super) bound_label: Label,
+    pub(crate) curves: Vec<Curve>,
+    pub(crate) bound: String,
+    pub(crate) bound_label: Label,
     /// What the truth may be of the present policy; `None` where it is exact.
-    pub(super) band: Option<String>,
-    pub(super) here: Label,
-    pub(super) here_hue: usize,
-    pub(super) better: Option<Label>,
+    pub(crate) band: Option<String>,
+    pub(crate) here: Label,
+    pub(crate) here_hue: usize,
+    pub(crate) better: Option<Label>,
     /// Where the capacities stand, for scripts.
-    pub(super) places: String,
+    pub(crate) places: String,
 }
 
 /// A mark of an axis.
-pub(super) struct Tick {
-    pub(super) at: f64,
-    pub(super) text: String,
-    pub(super) is_here: bool,
+pub(crate) struct Tick {
+    pub(crate) at: f64,
+    pub(crate) text: String,
+    pub(crate) is_here: bool,
 }
 
 /// The line of a policy.
-pub(super) struct Curve {
-    pub(super) hue: usize,
-    pub(super) role: &'static str,
-    pub(super) points: String,
+pub(crate) struct Curve {
+    pub(crate) hue: usize,
+    pub(crate) role: &'static str,
+    pub(crate) points: String,
 }
 
 /// A point with words beside it.
-pub(super) struct Label {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) text_x: f64,
-    pub(super) text_y: f64,
-    pub(super) anchor: &'static str,
-    pub(super) text: String,
+pub(crate) struct Label {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) text_x: f64,
+    pub(crate) text_y: f64,
+    pub(crate) anchor: &'static str,
+    pub(crate) text: String,
 }
 
 /// The drawings of a report, in each size; none if it has no two capacities
 /// to draw a line between.
-pub(super) fn drawings(report: &Report, of: Objective) -> Vec<Drawing> {
+pub(crate) fn drawings(report: &Report, of: Objective) -> Vec<Drawing> {
     match report.rungs.len() {
         0 | 1 => Vec::new(),
         _ => LAYOUTS.iter().map(|layout| Plot::new(layout, report, of).draw()).collect(),
@@ -258,8 +259,8 @@ impl<'a> Plot<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::what_if::tests::report;
     use super::*;
+    use crate::samples::report;
 
     /// The coordinates of a line.
     fn points(line: &str) -> Vec<(f64, f64)> {

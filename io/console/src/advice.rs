@@ -1,13 +1,36 @@
-//! What to tell an operator about the policy of the cache. Goes by a report;
+//! What to tell an operator about the policy of a cache. Goes by a report;
 //! estimates nothing itself.
 
 use std::fmt;
+use std::sync::Arc;
 
+use larder_cache::Decision;
 use larder_cache::what_if::{Recommendation, Report};
 
 /// Requests before which nothing is said: the first of them are of an empty
 /// cache under every policy.
 const ENOUGH_REQUESTS: u64 = 1000;
+
+/// What the memory could do, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Insight {
+    /// What other policies and capacities would do; `None` until there has
+    /// been something to go by.
+    pub report: Option<Arc<Report>>,
+    /// What the report comes to.
+    pub advice: Advice,
+    /// The latest changes by the autopilot, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+impl Insight {
+    /// What was seen of a cache that has had so many requests.
+    pub fn of(seen: larder_tier::Insight, requests: u64) -> Self {
+        let larder_tier::Insight { report, decisions, began_at, .. } = seen;
+        let advice = Advice::of(report.as_deref(), requests.saturating_sub(began_at));
+        Self { report, advice, decisions }
+    }
+}
 
 /// What to do about the policy. `Display` gives the sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,11 +80,12 @@ impl fmt::Display for Advice {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use larder_cache::what_if::Now;
     use larder_cache::{Objective, PolicyKind};
 
     use super::*;
+    use crate::samples::gdsf;
 
     fn report(requests_seen: u64, recommendation: Option<Recommendation>) -> Report {
         Report {
@@ -72,19 +96,6 @@ pub(crate) mod tests {
             rungs: Vec::new(),
             now: Now { policy: PolicyKind::Lru, rung: 0 },
             recommendation,
-        }
-    }
-
-    /// GDSF is better than LRU.
-    pub(crate) fn gdsf() -> Recommendation {
-        Recommendation {
-            objective: Objective::Objects,
-            policy: PolicyKind::Gdsf,
-            ratio: 0.81,
-            present_policy: PolicyKind::Lru,
-            present_ratio: 0.72,
-            memory_factor: Some(2.3),
-            top_factor: 16.0,
         }
     }
 

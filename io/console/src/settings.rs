@@ -1,4 +1,4 @@
-//! The settings of the cache that can be changed while it runs.
+//! The settings of a cache that can be changed while it runs.
 
 use larder_cache::Objective;
 pub use larder_tier::Settings;
@@ -6,7 +6,7 @@ pub use larder_tier::Settings;
 /// One MB of memory: 2^20 bytes, as memory is counted everywhere in Larder.
 pub const MEGABYTE: u64 = 1 << 20;
 
-/// What the cache may be there to spare. Nothing tells what loading an image
+/// What a cache may be there to spare. Nothing tells what loading a value
 /// costs beyond its size, so that isn't among them.
 pub const OBJECTIVES: [Objective; 2] = [Objective::Objects, Objective::Bytes];
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_is_one_of_those_that_images_have() {
+    fn an_objective_is_one_of_those_that_there_are() {
         for objective in OBJECTIVES {
             assert_eq!(objective_from_name(objective.name()), Ok(objective));
         }

@@ -1,8 +1,8 @@
 // The what-if's curves: a slider, or the pointer, looks at another capacity;
 // a policy of the ranking brings out its curve. All figures are in the table.
 
-const box = document.querySelector(".curves");
-const slider = document.getElementById("capacity-seen");
+let box;
+let slider;
 
 /** The table's cells of a row, without its head. */
 const cells = (selector) => [...document.querySelectorAll(`.all-figures ${selector} > *`)].slice(1);
@@ -36,7 +36,10 @@ function nearest(drawing, clientX) {
   return away.indexOf(Math.min(...away));
 }
 
-if (slider) {
+function begin() {
+  box = document.querySelector(".curves");
+  slider = document.getElementById("capacity-seen");
+  if (!slider) return;
   // A browser may keep the slider where it was when the page is loaded again.
   slider.value = box.dataset.here;
   show(Number(slider.value));
@@ -59,3 +62,7 @@ if (slider) {
     item.addEventListener("pointerleave", () => light(false));
   }
 }
+
+begin();
+// Where the curves are drawn anew.
+document.addEventListener("larder:load", begin);

@@ -1,97 +1,96 @@
-//! The what-if as the cache page shows it: every figure as text. Estimates
-//! nothing, and rounds errors up.
+//! The what-if as the page shows it: every figure as text. Estimates nothing,
+//! and rounds errors up.
 
 use larder_cache::what_if::{Ratio, Report, Rung};
 use larder_cache::{Decision, Objective, PolicyKind};
 
-use super::curves::{Drawing, drawings};
-use super::text;
-use crate::model::{Advice, OBJECTIVES, Settings};
-use crate::service::Insight;
-use crate::web::cache::factor;
+use larder_web::text;
+
+use crate::curves::{Drawing, drawings};
+use crate::{Advice, Insight, OBJECTIVES, Settings};
 
 /// Colours that the style sheet has for lines.
 const HUES: usize = 9;
 
 /// The what-if for the template.
-pub(super) struct WhatIfView {
+pub(crate) struct WhatIfView {
     /// `wait`, `stay` or `change`.
-    pub(super) tone: &'static str,
-    pub(super) sentence: String,
-    pub(super) change: Option<Change>,
+    pub(crate) tone: &'static str,
+    pub(crate) sentence: String,
+    pub(crate) change: Option<Change>,
     /// What was not shown because there is too little to go by.
-    pub(super) figures: Option<Figures>,
-    pub(super) decisions: Vec<DecisionView>,
+    pub(crate) figures: Option<Figures>,
+    pub(crate) decisions: Vec<DecisionView>,
 }
 
 /// A policy to change to.
-pub(super) struct Change {
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
+pub(crate) struct Change {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
 }
 
 /// A report in figures.
-pub(super) struct Figures {
-    pub(super) tabs: Vec<TabLink>,
-    pub(super) of_bytes: bool,
+pub(crate) struct Figures {
+    pub(crate) tabs: Vec<TabLink>,
+    pub(crate) of_bytes: bool,
     /// What the recommendation goes by, if that isn't what is shown.
-    pub(super) other_objective: Option<&'static str>,
-    pub(super) drawings: Vec<Drawing>,
-    pub(super) columns: Vec<Column>,
-    pub(super) here: usize,
+    pub(crate) other_objective: Option<&'static str>,
+    pub(crate) drawings: Vec<Drawing>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) here: usize,
     /// Best first, at the present capacity.
-    pub(super) rows: Vec<Row>,
-    pub(super) bounds: Vec<String>,
-    pub(super) bound_here: String,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) bounds: Vec<String>,
+    pub(crate) bound_here: String,
     /// How the figures at the present capacity came about.
-    pub(super) source: String,
-    pub(super) measured: Option<String>,
-    pub(super) requests: String,
+    pub(crate) source: String,
+    pub(crate) measured: Option<String>,
+    pub(crate) requests: String,
 }
 
-pub(super) struct TabLink {
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
-    pub(super) is_current: bool,
+pub(crate) struct TabLink {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) is_current: bool,
 }
 
 /// A capacity.
-pub(super) struct Column {
-    pub(super) capacity: String,
-    pub(super) factor: String,
-    pub(super) sample: String,
-    pub(super) is_here: bool,
+pub(crate) struct Column {
+    pub(crate) capacity: String,
+    pub(crate) factor: String,
+    pub(crate) sample: String,
+    pub(crate) is_here: bool,
 }
 
 /// A policy.
-pub(super) struct Row {
-    pub(super) hue: usize,
-    pub(super) title: &'static str,
-    pub(super) is_present: bool,
-    pub(super) is_better: bool,
-    pub(super) hits_here: String,
-    pub(super) error_here: String,
-    pub(super) cells: Vec<Cell>,
+pub(crate) struct Row {
+    pub(crate) hue: usize,
+    pub(crate) title: &'static str,
+    pub(crate) is_present: bool,
+    pub(crate) is_better: bool,
+    pub(crate) hits_here: String,
+    pub(crate) error_here: String,
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// A policy with a capacity.
-pub(super) struct Cell {
-    pub(super) hits: String,
-    pub(super) error: String,
+pub(crate) struct Cell {
+    pub(crate) hits: String,
+    pub(crate) error: String,
 }
 
 /// A change by the autopilot.
-pub(super) struct DecisionView {
-    pub(super) requests: String,
-    pub(super) from: &'static str,
-    pub(super) to: &'static str,
-    pub(super) gain: String,
-    pub(super) reason: String,
+pub(crate) struct DecisionView {
+    pub(crate) requests: String,
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+    pub(crate) gain: String,
+    pub(crate) reason: String,
 }
 
 impl WhatIfView {
     /// What is known, with the hit ratio of `of`.
-    pub(super) fn new(insight: &Insight, settings: Settings, of: Objective) -> Self {
+    pub(crate) fn new(insight: &Insight, settings: Settings, of: Objective) -> Self {
         let advice = &insight.advice;
         let tone = match advice {
             Advice::Wait(_) => "wait",
@@ -187,7 +186,7 @@ impl DecisionView {
 }
 
 /// An objective for people, as what it makes the most of.
-pub(super) fn title(objective: Objective) -> &'static str {
+pub(crate) fn title(objective: Objective) -> &'static str {
     match objective {
         Objective::Objects => "Object hits",
         Objective::Bytes => "Byte hits",
@@ -195,8 +194,14 @@ pub(super) fn title(objective: Objective) -> &'static str {
     }
 }
 
+/// A capacity of the report in multiples of the present one: each is twice
+/// the one before.
+pub fn factor(report: &Report, rung: usize) -> f64 {
+    2.0_f64.powi(rung as i32 - report.now.rung as i32)
+}
+
 /// The number of a policy's colour.
-pub(super) fn hue(policy: PolicyKind) -> usize {
+pub(crate) fn hue(policy: PolicyKind) -> usize {
     PolicyKind::ALL.iter().position(|other| *other == policy).unwrap_or(0) % HUES
 }
 
@@ -230,4 +235,4 @@ fn source(here: &Rung) -> String {
 }
 
 #[cfg(test)]
-pub(in crate::web) mod tests;
+mod tests;
