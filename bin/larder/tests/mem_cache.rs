@@ -163,10 +163,15 @@ fn the_settings_page_sets_up_and_empties_the_service() {
     let config = there.get("/config").json();
     assert_eq!((&config["capacity_bytes"], &config["policy"]), (&9_437_184.into(), &"lru".into()));
     let mut client = server.client();
-    let settings = br#"{"capacity_bytes": 5242880, "policy": "random"}"#;
+    let settings = br#"{"capacity_bytes": 5242880, "policy": "random", "autopilot": true}"#;
     let now = client.ask("PATCH", "/cache/settings", settings).json();
     assert_eq!((&now["capacity_bytes"], &now["policy"]), (&5_242_880.into(), &"random".into()));
-    assert_eq!(there.get("/config").json()["capacity_bytes"], 5_242_880);
+    let config = there.get("/config").json();
+    assert_eq!(
+        (&config["capacity_bytes"], &config["autopilot"]),
+        (&5_242_880.into(), &true.into())
+    );
+    assert!(client.get("/cache").text().contains("The images are on a mem-cache server"));
 
     let photo = small("cleared");
     put(&mut client, "photo", &photo);

@@ -24,6 +24,8 @@ pub struct Words {
     pub objective: fn(Objective) -> &'static str,
     /// What to say of a what-if that has too little to go by.
     pub wait: Option<&'static str>,
+    /// Where the what-if is instead, if it isn't here.
+    pub elsewhere: Option<&'static str>,
 }
 
 /// What a cache holds.

@@ -26,6 +26,7 @@ const WORDS: Words = Words {
         "Requests are simulated only while somebody looks: from the first look at this page until \
          ten minutes after the last, and as long as the autopilot is on.",
     ),
+    elsewhere: None,
 };
 
 /// What a hit spares: the cache knows no store, but its clients do.

@@ -159,11 +159,13 @@ impl MemCache {
         self.ask(Method::POST, "/clear", Bytes::new()).await;
     }
 
-    /// Puts capacity and policy in force there, now or when it is back.
+    /// Puts settings in force there, now or when it is back.
     pub(super) async fn configure(&self, settings: Settings) {
         let config = serde_json::json!({
             "capacity_bytes": settings.capacity_bytes,
             "policy": settings.policy.name(),
+            "objective": settings.objective.name(),
+            "autopilot": settings.autopilot,
         });
         let answered = self.ask(Method::PUT, "/config", config.to_string().into()).await;
         if let Some((status, said)) = &answered

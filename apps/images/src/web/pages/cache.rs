@@ -20,6 +20,17 @@ const WORDS: Words = Words {
     clear: "Empties the memory; the images stay in the store.",
     objective: Objective::summary,
     wait: None,
+    elsewhere: None,
+};
+
+/// The same where the images are on a mem-cache server.
+const WORDS_ELSEWHERE: Words = Words {
+    clear: "Empties the mem-cache server; the images stay in the store.",
+    elsewhere: Some(
+        "The images are on a mem-cache server (--cache), which these settings are sent to; its own \
+         page shows what others would do.",
+    ),
+    ..WORDS
 };
 
 #[derive(Template)]
@@ -38,10 +49,11 @@ impl CachePage {
             size_bytes: summary.size_bytes,
             capacity_bytes: summary.capacity_bytes,
         };
+        let words = if images.config().mem_cache.is_some() { &WORDS_ELSEWHERE } else { &WORDS };
         let (settings, defaults) = (images.settings(), images.default_settings());
         Self {
             frame: Frame::of(visit, "Cache", Tab::Cache),
-            console: Console::new(&WORDS, visit, settings, defaults, held, &images.insight()),
+            console: Console::new(words, visit, settings, defaults, held, &images.insight()),
         }
     }
 }
