@@ -10,6 +10,7 @@ mod item;
 mod meta;
 mod store;
 mod time;
+mod value;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -23,11 +24,12 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use counters::{AllCounters, Count, Counters};
 pub(crate) use delta::{Counted, Delta};
-pub(crate) use item::{Item, Value};
+pub(crate) use item::Item;
 pub(crate) use meta::Deleted;
 pub(crate) use store::{Outcome, Stored};
 pub(crate) use time::Moment;
 use time::{NEVER, Time};
+pub(crate) use value::Value;
 
 /// Keys that are looked up together.
 pub(crate) const BATCH: usize = 16;

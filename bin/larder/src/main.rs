@@ -20,7 +20,7 @@ use clap::Parser;
 use flags::{Command, Flags};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Mimalloc = memory::Mimalloc;
 
 /// What is wrong with how the program was started: one sentence, exit code 2.
 #[derive(Debug)]

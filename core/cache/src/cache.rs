@@ -44,15 +44,6 @@ impl<V> Cache<V> {
         Self { engine: Arc::new(Engine::new(config)) }
     }
 
-    /// Removes the entry, if there is one, and voids the lease in progress, if
-    /// there is one. True if an entry was removed.
-    ///
-    /// Once this returns, nobody gets a value that was inserted, or whose load
-    /// began, before it was called, unless they asked before it returned.
-    pub fn invalidate(&self, key: &[u8]) -> bool {
-        self.engine.invalidate(key)
-    }
-
     /// Removes every entry and voids every lease, shard by shard: what is
     /// inserted meanwhile may stay.
     pub fn clear(&self) {
@@ -102,6 +93,17 @@ impl<V> Cache<V> {
     #[must_use]
     pub fn keys(&self) -> Vec<Box<[u8]>> {
         self.engine.keys()
+    }
+}
+
+impl<V: Weigh> Cache<V> {
+    /// Removes the entry, if there is one, and voids the lease in progress, if
+    /// there is one. True if an entry was removed.
+    ///
+    /// Once this returns, nobody gets a value that was inserted, or whose load
+    /// began, before it was called, unless they asked before it returned.
+    pub fn invalidate(&self, key: &[u8]) -> bool {
+        self.engine.invalidate(key)
     }
 }
 

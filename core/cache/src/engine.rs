@@ -9,15 +9,13 @@ mod many;
 mod room;
 mod settings;
 
-use std::hash::{BuildHasher, Hasher};
 use std::mem;
 use std::sync::Arc;
-
-use foldhash::quality::FixedState;
 
 use crate::biased::{Biased, Place, Read, Write};
 use crate::budget::{Amount, Bounds, Budget};
 use crate::flight::Flight;
+use crate::key::Hashing;
 use crate::lease::{Lease, Lookup, Waiter};
 use crate::policy::Slot;
 use crate::sampler::Sampler;
@@ -57,7 +55,7 @@ const TRIES: u32 = 64;
 pub(crate) struct Engine<V> {
     pub(crate) shards: Box<[Shard<V>]>,
     pub(crate) budget: Budget,
-    hasher: FixedState,
+    hashing: Hashing,
     tally: Tally,
     /// Where threads say which shard they read.
     places: PerThread<Place>,
@@ -74,15 +72,16 @@ impl<V> Engine<V> {
     pub(crate) fn new(config: Config) -> Self {
         let count = config.shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let limit = Bounds { bytes: config.capacity_bytes, items: config.max_items };
+        let hashing = Hashing::new(config.seed);
         let shard = |number| {
             let seed = shard_seed(config.seed, number);
-            let table = Table::new(config.policy, config.objective, seed);
+            let table = Table::new(config.policy, config.objective, hashing.clone(), seed);
             Shard { table: Biased::new(number, table), weight: AtomicU64::new(0) }
         };
         Self {
             shards: (0..count).map(shard).collect(),
             budget: Budget::new(limit, count),
-            hasher: FixedState::with_seed(config.seed),
+            hashing,
             tally: Tally::default(),
             places: PerThread::default(),
             sampler: Sampler::default(),
@@ -95,9 +94,7 @@ impl<V> Engine<V> {
 
     #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        hasher.finish()
+        self.hashing.hash(key)
     }
 
     /// The number of the shard a key belongs to: by the middle bits, because
@@ -139,23 +136,6 @@ impl<V> Engine<V> {
         good
     }
 
-    pub(crate) fn invalidate(&self, key: &[u8]) -> bool {
-        let hash = self.hash(key);
-        let shard = self.shard(hash);
-        let mut table = self.edit(shard);
-        let slot = table.slot(hash, key);
-        let removed = slot.map(|slot| table.take(slot));
-        self.sampler.record(hash, |hash| Event::Remove { hash });
-        table.writes.invalidations += u64::from(removed.is_some());
-        let voided = void(&mut table, hash, key);
-        self.settle(shard, &mut table);
-        drop(table);
-        if let Some(flight) = voided {
-            flight.abandon();
-        }
-        removed.is_some()
-    }
-
     pub(crate) fn clear(&self) {
         self.sampler.record_for_all(Event::Clear);
         for (number, shard) in self.shards.iter().enumerate() {
@@ -163,7 +143,8 @@ impl<V> Engine<V> {
             // Read under the lock: `reconfigure` names the new policy before
             // it takes the locks, so it comes to every shard it must change.
             let Course { policy, objective } = *self.course.read();
-            let fresh = Table::new(policy, objective, shard_seed(self.seed, number));
+            let seed = shard_seed(self.seed, number);
+            let fresh = Table::new(policy, objective, self.hashing.clone(), seed);
             let old = mem::replace(&mut *table, fresh);
             table.writes = old.writes;
             table.writes.invalidations += old.used.items;
@@ -260,6 +241,25 @@ impl<V> Engine<V> {
     }
 }
 
+impl<V: Weigh> Engine<V> {
+    pub(crate) fn invalidate(&self, key: &[u8]) -> bool {
+        let hash = self.hash(key);
+        let shard = self.shard(hash);
+        let mut table = self.edit(shard);
+        let slot = table.slot(hash, key);
+        let removed = slot.map(|slot| table.take(slot));
+        self.sampler.record(hash, |hash| Event::Remove { hash });
+        table.writes.invalidations += u64::from(removed.is_some());
+        let voided = void(&mut table, hash, key);
+        self.settle(shard, &mut table);
+        drop(table);
+        if let Some(flight) = voided {
+            flight.abandon();
+        }
+        removed.is_some()
+    }
+}
+
 impl<V: Clone + Weigh> Engine<V> {
     pub(crate) fn get(&self, key: &[u8]) -> Option<V> {
         let hash = self.hash(key);
@@ -322,8 +322,11 @@ impl<V: Clone + Weigh> Engine<V> {
     #[inline(always)]
     fn hit(&self, table: &Table<V>, hash: u64, slot: Slot, entry: &Entry<V>) {
         table.hit(slot);
-        let weight = Some(entry.weight);
-        self.sampler.record(hash, |hash| Event::Read { hash, weight, cost: entry.value.cost() });
+        self.sampler.record(hash, |hash| Event::Read {
+            hash,
+            weight: Some(entry.weight()),
+            cost: entry.value.cost(),
+        });
     }
 
     /// A counted read that missed.

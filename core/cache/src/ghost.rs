@@ -5,7 +5,7 @@
 use hashbrown::HashTable;
 
 use crate::growing::Growing;
-use crate::policy::{AnyPolicy, Item, Policy, Slot};
+use crate::policy::{AnyPolicy, Item, Items, Policy, Slot};
 use crate::{Objective, PolicyKind};
 
 /// Entries that came in after an entry while it counts as young.
@@ -42,15 +42,50 @@ pub(crate) struct Evictions {
     pub(crate) near: u64,
 }
 
+/// The entries, for policies that ask.
+#[derive(Default)]
+struct Places {
+    places: Growing<Place>,
+    /// What loading costs, if that is the objective; else empty.
+    costs: Growing<u32>,
+    objective: Objective,
+}
+
+impl Places {
+    fn put(&mut self, slot: Slot, place: Place, cost: u32) {
+        self.places.reach(slot);
+        self.places[slot] = place;
+        self.set_cost(slot, cost);
+    }
+
+    fn set_cost(&mut self, slot: Slot, cost: u32) {
+        if self.objective == Objective::Cost {
+            self.costs.reach(slot);
+            self.costs[slot] = cost;
+        }
+    }
+}
+
+impl Items for Places {
+    fn item(&self, slot: Slot) -> Item {
+        let Place { hash, weight, .. } = self.places[slot];
+        let cost = if self.objective == Objective::Cost { self.costs[slot] } else { 1 };
+        Item { weight, cost: self.objective.cost(weight, cost), fingerprint: hash as u32 }
+    }
+
+    fn weight(&self, slot: Slot) -> u32 {
+        self.places[slot].weight
+    }
+}
+
 /// A cache without values: keys by their hash, and what they weigh.
 ///
 /// It weighs what it is told and adds no overhead; one shard, one exact order.
 pub struct Ghost {
     kind: PolicyKind,
     policy: AnyPolicy,
-    objective: Objective,
     index: HashTable<Slot>,
-    places: Growing<Place>,
+    places: Places,
     free: Vec<Slot>,
     next: Slot,
     used_bytes: u64,
@@ -70,9 +105,8 @@ impl Ghost {
         Self {
             kind,
             policy: kind.build(seed),
-            objective,
             index: HashTable::new(),
-            places: Growing::default(),
+            places: Places { objective, ..Places::default() },
             free: Vec::new(),
             next: 0,
             used_bytes: 0,
@@ -131,7 +165,7 @@ impl Ghost {
         let slot = self.find(hash)?;
         self.policy.hit(slot);
         let births = self.births;
-        let place = &mut self.places[slot];
+        let place = &mut self.places.places[slot];
         let is_young = place.birth & USED == 0 && place.is_young(births);
         place.birth |= USED;
         Some((place.weight, is_young))
@@ -149,13 +183,12 @@ impl Ghost {
             self.remove(hash);
             return;
         }
-        let item =
-            Item { weight, cost: self.objective.cost(weight, cost), fingerprint: hash as u32 };
         if let Some(slot) = self.find(hash) {
-            let old = std::mem::replace(&mut self.places[slot].weight, weight);
+            let old = std::mem::replace(&mut self.places.places[slot].weight, weight);
             if old != weight {
                 self.used_bytes = self.used_bytes - u64::from(old) + u64::from(weight);
-                self.policy.reweigh(slot, item);
+                self.places.set_cost(slot, cost);
+                self.policy.reweigh(slot, old, self.places.item(slot));
                 self.fit(self.capacity_bytes);
             }
             return;
@@ -166,12 +199,11 @@ impl Ghost {
             self.next += 1;
             self.next - 1
         });
-        self.places.reach(slot);
         self.births = (self.births + 1) & !USED;
-        self.places[slot] = Place { hash, weight, birth: self.births };
-        let places = &self.places;
+        self.places.put(slot, Place { hash, weight, birth: self.births }, cost);
+        let places = &self.places.places;
         self.index.insert_unique(hash, slot, |&slot| places[slot].hash);
-        self.policy.insert(slot, item);
+        self.policy.insert(slot, self.places.item(slot), &self.places);
         self.used_bytes += u64::from(weight);
     }
 
@@ -180,14 +212,14 @@ impl Ghost {
         let Some(slot) = self.find(hash) else {
             return false;
         };
-        self.policy.remove(slot);
+        self.policy.remove(slot, &self.places);
         self.vacate(slot);
         true
     }
 
     /// The keys that `keep` refuses go, as by [`remove`](Self::remove).
     pub fn retain(&mut self, mut keep: impl FnMut(u64) -> bool) {
-        let hashes = self.index.iter().map(|&slot| self.places[slot].hash);
+        let hashes = self.index.iter().map(|&slot| self.places.places[slot].hash);
         let dropped: Vec<u64> = hashes.filter(|&hash| !keep(hash)).collect();
         for hash in dropped {
             self.remove(hash);
@@ -196,7 +228,7 @@ impl Ghost {
 
     /// Every key goes.
     pub fn clear(&mut self) {
-        *self = Self::new(self.kind, self.objective, self.capacity_bytes, self.seed);
+        *self = Self::new(self.kind, self.places.objective, self.capacity_bytes, self.seed);
     }
 
     /// Changes the capacity; evicts at once what no longer fits.
@@ -209,19 +241,16 @@ impl Ghost {
     /// [`Cache::reconfigure`](crate::Cache::reconfigure) does.
     pub fn switch(&mut self, kind: PolicyKind) {
         let mut policy = kind.build(self.seed);
-        while let Some(slot) = self.policy.evict() {
-            let Place { hash, weight, .. } = self.places[slot];
-            // What loading it costs isn't kept: as much as an equal weight.
-            let cost = self.objective.cost(weight, 1);
-            let item = Item { weight, cost, fingerprint: hash as u32 };
-            policy.adopt(slot, item, self.policy.uses(slot));
+        while let Some(slot) = self.policy.evict(&self.places) {
+            let uses = self.policy.uses(slot, &self.places);
+            policy.adopt(slot, self.places.item(slot), uses, &self.places);
         }
         self.policy = policy;
         self.kind = kind;
     }
 
     fn find(&self, hash: u64) -> Option<Slot> {
-        self.index.find(hash, |&slot| self.places[slot].hash == hash).copied()
+        self.index.find(hash, |&slot| self.places.places[slot].hash == hash).copied()
     }
 
     /// Whether a key was evicted only just now.
@@ -234,8 +263,8 @@ impl Ghost {
     /// Evicts until no more than `bytes` are in use.
     fn fit(&mut self, bytes: u64) {
         while self.used_bytes > bytes {
-            let slot = self.policy.evict().expect("bytes in use belong to entries");
-            let place = &self.places[slot];
+            let slot = self.policy.evict(&self.places).expect("bytes in use belong to entries");
+            let place = &self.places.places[slot];
             self.evictions.all += 1;
             self.left[place.hash as usize % LEFT] = (place.hash as u32, self.births);
             let is_unused = place.birth & USED == 0;
@@ -245,7 +274,7 @@ impl Ghost {
     }
 
     fn vacate(&mut self, slot: Slot) {
-        let place = std::mem::take(&mut self.places[slot]);
+        let place = std::mem::take(&mut self.places.places[slot]);
         let indexed = self.index.find_entry(place.hash, |&other| other == slot);
         indexed.expect("every place taken is in the index").remove();
         self.used_bytes -= u64::from(place.weight);

@@ -15,9 +15,10 @@ use std::ops::{Index, IndexMut};
 const FEW: usize = 2048;
 const STEP: usize = 64;
 
-/// Elements that move when one is added. The move begins when a sixteenth of
-/// the old piece is left, so it needs some more than that to be through in time.
-const MOVES: usize = 32;
+/// Elements that move when one is added: some kilobytes. The move begins when a
+/// sixteenth of the old piece is left, so it needs some more than that to be
+/// through in time; and the more, the shorter both pieces are there.
+const MOVES: usize = 64;
 
 /// A growing array. An index beyond the end panics.
 pub(crate) struct Growing<T> {

@@ -1,8 +1,28 @@
-//! Keys as entries keep them: short ones in place, long ones in an allocation
-//! of their own. They never change.
+//! Keys as entries keep them, short ones in place, long ones in an allocation
+//! of their own; and their hashes, which nobody keeps. They never change.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Deref;
+
+use foldhash::quality::FixedState;
+
+/// How a cache hashes its keys.
+#[derive(Clone)]
+pub(crate) struct Hashing(FixedState);
+
+impl Hashing {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(FixedState::with_seed(seed))
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+}
 
 /// The longest key that needs no allocation, so that a key takes 24 bytes.
 const IN_PLACE: usize = 22;

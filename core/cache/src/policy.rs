@@ -67,13 +67,26 @@ pub(crate) struct Item {
     pub(crate) fingerprint: u32,
 }
 
+/// The entries of a shard, for policies that would rather ask than remember.
+pub(crate) trait Items {
+    /// What the policy was last told of the entry in a slot, but that the
+    /// cost follows the objective of now.
+    fn item(&self, slot: Slot) -> Item;
+
+    /// The entry's weight alone, which is sooner found.
+    fn weight(&self, slot: Slot) -> u32;
+}
+
 /// A replacement policy of one shard.
+///
+/// The entry of a slot is there before it is inserted, and until after it was
+/// removed or evicted: `items` knows it.
 ///
 /// The shard calls `hit` under its read lock, from many threads at once, and
 /// all else under its write lock.
 pub(crate) trait Policy: Send + Sync {
     /// A new entry is in `slot`.
-    fn insert(&mut self, slot: Slot, item: Item);
+    fn insert(&mut self, slot: Slot, item: Item, items: &dyn Items);
 
     /// The entry was used. Wait-free, and nothing moves: relaxed loads and
     /// stores of what belongs to the entry, and for exact LRU one clock.
@@ -86,27 +99,28 @@ pub(crate) trait Policy: Send + Sync {
     fn reach(&mut self, slot: Slot);
 
     /// The entry goes because the caller says so: no sign of low worth.
-    fn remove(&mut self, slot: Slot);
+    fn remove(&mut self, slot: Slot, items: &dyn Items);
 
     /// Chooses a victim and forgets it; `None` only if there are no entries.
     /// Called until then, it gives all entries, coldest first: that is how
     /// they are handed to another policy.
-    fn evict(&mut self) -> Option<Slot>;
+    fn evict(&mut self, items: &dyn Items) -> Option<Slot>;
 
     /// An entry comes over from another policy, which gave it up as the next
     /// coldest and had seen so many uses of it.
-    fn adopt(&mut self, slot: Slot, item: Item, _uses: u32) {
-        self.insert(slot, item);
+    fn adopt(&mut self, slot: Slot, item: Item, _uses: u32, items: &dyn Items) {
+        self.insert(slot, item, items);
     }
 
     /// How many uses it has seen of an entry that it has just given up, as far
     /// as it counts them.
-    fn uses(&self, _slot: Slot) -> u32 {
+    fn uses(&self, _slot: Slot, _items: &dyn Items) -> u32 {
         1
     }
 
-    /// The entry's weight or cost changed in place. Most policies don't weigh.
-    fn reweigh(&mut self, _slot: Slot, _item: Item) {}
+    /// The entry's weight or cost changed in place, from another weight. Most
+    /// policies don't weigh.
+    fn reweigh(&mut self, _slot: Slot, _old_weight: u32, _item: Item) {}
 
     /// All slots it ranks, in any order: for the recount in tests.
     fn ranked(&self) -> Vec<Slot>;
@@ -161,8 +175,8 @@ macro_rules! policies {
         }
 
         impl Policy for AnyPolicy {
-            fn insert(&mut self, slot: Slot, item: Item) {
-                match self { $(Self::$kind(policy) => policy.insert(slot, item),)* }
+            fn insert(&mut self, slot: Slot, item: Item, items: &dyn Items) {
+                match self { $(Self::$kind(policy) => policy.insert(slot, item, items),)* }
             }
 
             #[inline(always)]
@@ -179,24 +193,24 @@ macro_rules! policies {
                 match self { $(Self::$kind(policy) => policy.reach(slot),)* }
             }
 
-            fn remove(&mut self, slot: Slot) {
-                match self { $(Self::$kind(policy) => policy.remove(slot),)* }
+            fn remove(&mut self, slot: Slot, items: &dyn Items) {
+                match self { $(Self::$kind(policy) => policy.remove(slot, items),)* }
             }
 
-            fn evict(&mut self) -> Option<Slot> {
-                match self { $(Self::$kind(policy) => policy.evict(),)* }
+            fn evict(&mut self, items: &dyn Items) -> Option<Slot> {
+                match self { $(Self::$kind(policy) => policy.evict(items),)* }
             }
 
-            fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
-                match self { $(Self::$kind(policy) => policy.adopt(slot, item, uses),)* }
+            fn adopt(&mut self, slot: Slot, item: Item, uses: u32, items: &dyn Items) {
+                match self { $(Self::$kind(policy) => policy.adopt(slot, item, uses, items),)* }
             }
 
-            fn uses(&self, slot: Slot) -> u32 {
-                match self { $(Self::$kind(policy) => policy.uses(slot),)* }
+            fn uses(&self, slot: Slot, items: &dyn Items) -> u32 {
+                match self { $(Self::$kind(policy) => policy.uses(slot, items),)* }
             }
 
-            fn reweigh(&mut self, slot: Slot, item: Item) {
-                match self { $(Self::$kind(policy) => policy.reweigh(slot, item),)* }
+            fn reweigh(&mut self, slot: Slot, old_weight: u32, item: Item) {
+                match self { $(Self::$kind(policy) => policy.reweigh(slot, old_weight, item),)* }
             }
 
             fn ranked(&self) -> Vec<Slot> {

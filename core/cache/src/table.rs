@@ -12,8 +12,8 @@ use crate::budget::Amount;
 use crate::flight::Flight;
 use crate::growing::Growing;
 use crate::index::{self, Index};
-use crate::key::Key;
-use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
+use crate::key::{Hashing, Key};
+use crate::policy::{AnyPolicy, Item, Items, Policy, PolicyKind, Slot};
 use crate::processor::prefetch_all;
 use crate::stats::Writes;
 use crate::weigh::{OVERHEAD_BYTES, Weigh};
@@ -32,13 +32,61 @@ pub(crate) fn weight_of<V: Weigh>(key: &[u8], value: &V) -> Option<u32> {
     weight.checked_add(OVERHEAD_BYTES)?.try_into().ok()
 }
 
-/// An entry.
+/// An entry. Hash and weight aren't kept: hits don't want them, and whoever does
+/// has the key and the value at hand.
 pub(crate) struct Entry<V> {
-    /// The low half of the key's hash.
-    pub(crate) hash: u32,
-    pub(crate) weight: u32,
     pub(crate) key: Key,
     pub(crate) value: V,
+}
+
+impl<V: Weigh> Entry<V> {
+    /// What it weighs: an entry that is kept weighs something.
+    pub(crate) fn weight(&self) -> u32 {
+        weight_of(&self.key, &self.value).expect("what came in under 4 GiB weighs as much now")
+    }
+
+    /// What policies are told of it.
+    pub(crate) fn item(&self, hashing: &Hashing, objective: Objective) -> Item {
+        let weight = self.weight();
+        let cost = objective.cost(weight, self.value.cost());
+        Item { weight, cost, fingerprint: hashing.hash(&self.key) as u32 }
+    }
+}
+
+/// The entries, for policies that ask.
+struct Known<'a, V> {
+    entries: &'a Growing<Option<Entry<V>>>,
+    hashing: &'a Hashing,
+    objective: Objective,
+}
+
+impl<'a, V> Known<'a, V> {
+    fn new(
+        entries: &'a Growing<Option<Entry<V>>>,
+        hashing: &'a Hashing,
+        objective: Objective,
+    ) -> Self {
+        Self { entries, hashing, objective }
+    }
+
+    fn entry(&self, slot: Slot) -> &Entry<V> {
+        occupied(&self.entries[slot])
+    }
+}
+
+impl<V: Weigh> Items for Known<'_, V> {
+    fn item(&self, slot: Slot) -> Item {
+        self.entry(slot).item(self.hashing, self.objective)
+    }
+
+    fn weight(&self, slot: Slot) -> u32 {
+        self.entry(slot).weight()
+    }
+}
+
+#[inline(always)]
+fn occupied<V>(entry: &Option<Entry<V>>) -> &Entry<V> {
+    entry.as_ref().expect("index and policy name only occupied slots")
 }
 
 /// The policy before a switch, with the entries that haven't moved on yet.
@@ -60,6 +108,7 @@ pub(crate) struct Table<V> {
     pub(crate) slots: Slot,
     policy: AnyPolicy,
     pub(crate) objective: Objective,
+    hashing: Hashing,
     former: Option<Box<Former>>,
     pub(crate) flights: HashTable<Arc<Flight<V>>>,
     /// What the entries weigh, and how many there are.
@@ -70,7 +119,7 @@ pub(crate) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    pub(crate) fn new(kind: PolicyKind, objective: Objective, seed: u64) -> Self {
+    pub(crate) fn new(kind: PolicyKind, objective: Objective, hashing: Hashing, seed: u64) -> Self {
         Self {
             index: Index::default(),
             entries: Growing::default(),
@@ -78,6 +127,7 @@ impl<V> Table<V> {
             slots: 0,
             policy: kind.build(seed),
             objective,
+            hashing,
             former: None,
             flights: HashTable::new(),
             used: Amount::default(),
@@ -132,7 +182,7 @@ impl<V> Table<V> {
 
     #[inline(always)]
     pub(crate) fn entry(&self, slot: Slot) -> &Entry<V> {
-        self.entries[slot].as_ref().expect("index and policy name only occupied slots")
+        occupied(&self.entries[slot])
     }
 
     /// Tells the policy that an entry was used.
@@ -142,72 +192,6 @@ impl<V> Table<V> {
             Some(former) if !former.moved[slot] => former.policy.hit(slot),
             _ => self.policy.hit(slot),
         }
-    }
-
-    /// Puts in an entry whose key isn't there.
-    pub(crate) fn add(&mut self, hash: u64, entry: Entry<V>, item: Item) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            let slot = self.slots;
-            assert!(slot < Slot::MAX, "a shard never has 2^32 entries: they weigh too much");
-            self.entries.reach(slot);
-            self.slots += 1;
-            slot
-        });
-        self.used += Amount::one(entry.weight.into());
-        let entries = &self.entries;
-        let hash_of = |slot| entries[slot].as_ref().map_or(0, |entry: &Entry<V>| entry.hash);
-        self.index.insert(hash, slot, hash_of);
-        self.entries[slot] = Some(entry);
-        self.rank(slot, item);
-    }
-
-    /// Hands a slot to the policy in charge.
-    pub(crate) fn rank(&mut self, slot: Slot, item: Item) {
-        if let Some(former) = &mut self.former {
-            former.moved.reach(slot);
-            former.moved[slot] = true;
-        }
-        self.policy.insert(slot, item);
-    }
-
-    /// Exchanges the value in a slot and returns the old one. To the policy
-    /// it is a use of the entry.
-    pub(crate) fn replace(&mut self, slot: Slot, value: V, item: Item) -> V {
-        let entry = self.entries[slot].as_mut().expect("the index names only occupied slots");
-        let old = std::mem::replace(&mut entry.value, value);
-        let old_weight = std::mem::replace(&mut entry.weight, item.weight);
-        self.used.bytes = self.used.bytes - u64::from(old_weight) + u64::from(item.weight);
-        match &mut self.former {
-            Some(former) if !former.moved[slot] => former.policy.reweigh(slot, item),
-            _ => self.policy.reweigh(slot, item),
-        }
-        self.hit(slot);
-        old
-    }
-
-    /// Takes an entry out because the caller says so.
-    pub(crate) fn take(&mut self, slot: Slot) -> Entry<V> {
-        match &mut self.former {
-            Some(former) if !former.moved[slot] => former.policy.remove(slot),
-            _ => self.policy.remove(slot),
-        }
-        self.vacate(slot)
-    }
-
-    /// The slot that has to go: of those the policy in charge has, because
-    /// they came to it as the coldest, else of those it hasn't yet.
-    pub(crate) fn choose(&mut self) -> Option<Slot> {
-        let slot = self.policy.evict();
-        slot.or_else(|| self.former.as_mut()?.policy.evict())
-    }
-
-    /// Takes a slot out that the policy has given up.
-    pub(crate) fn vacate(&mut self, slot: Slot) -> Entry<V> {
-        let entry = self.entries[slot].take().expect("index and policy name only occupied slots");
-        self.index.remove(entry.hash, slot);
-        self.used -= Amount::one(entry.weight.into());
-        self.free.push(slot);
-        entry
     }
 
     /// Puts another policy in charge of what comes. What is here moves on by
@@ -221,31 +205,6 @@ impl<V> Table<V> {
             former.moved.reach(self.slots - 1);
         }
         self.former = Some(former);
-    }
-
-    /// Hands up to `most` entries to the new policy, coldest first, so that
-    /// what was about to go still is. Breaks once none is left to move, also
-    /// because the table was cleared, with what is left of the former policy:
-    /// to be dropped where nobody waits.
-    pub(crate) fn move_on(
-        &mut self,
-        most: usize,
-        item: impl Fn(&Entry<V>) -> Item,
-    ) -> ControlFlow<Option<Box<Former>>> {
-        for _ in 0..most {
-            let former = self.former.as_mut();
-            let given_up = former.and_then(|former| {
-                let slot = former.policy.evict()?;
-                former.moved[slot] = true;
-                Some((slot, former.policy.uses(slot)))
-            });
-            let Some((slot, uses)) = given_up else {
-                return ControlFlow::Break(self.former.take());
-            };
-            let item = item(self.entry(slot));
-            self.policy.adopt(slot, item, uses);
-        }
-        ControlFlow::Continue(())
     }
 
     /// All entries and their slots.
@@ -288,5 +247,102 @@ impl<V> Table<V> {
         let found =
             self.flights.find_entry(hash, |flight| flight.hash == hash && *flight.key == *key);
         found.ok().map(|held| held.remove().0)
+    }
+}
+
+impl<V: Weigh> Table<V> {
+    /// Puts in an entry whose key isn't there.
+    pub(crate) fn add(&mut self, hash: u64, entry: Entry<V>, item: Item) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let slot = self.slots;
+            assert!(slot < Slot::MAX, "a shard never has 2^32 entries: they weigh too much");
+            self.entries.reach(slot);
+            self.slots += 1;
+            slot
+        });
+        self.used += Amount::one(item.weight.into());
+        let (entries, hashing) = (&self.entries, &self.hashing);
+        let hash_of = |slot| hashing.hash(&occupied(&entries[slot]).key) as u32;
+        self.index.insert(hash, slot, hash_of);
+        self.entries[slot] = Some(entry);
+        self.rank(slot, item);
+    }
+
+    /// Hands a slot to the policy in charge.
+    pub(crate) fn rank(&mut self, slot: Slot, item: Item) {
+        if let Some(former) = &mut self.former {
+            former.moved.reach(slot);
+            former.moved[slot] = true;
+        }
+        let items = Known::new(&self.entries, &self.hashing, self.objective);
+        self.policy.insert(slot, item, &items);
+    }
+
+    /// Exchanges the value in a slot and returns the old one. To the policy
+    /// it is a use of the entry.
+    pub(crate) fn replace(&mut self, slot: Slot, value: V, item: Item) -> V {
+        let entry = self.entries[slot].as_mut().expect("the index names only occupied slots");
+        let old_weight = entry.weight();
+        let old = std::mem::replace(&mut entry.value, value);
+        self.used.bytes = self.used.bytes - u64::from(old_weight) + u64::from(item.weight);
+        match &mut self.former {
+            Some(former) if !former.moved[slot] => former.policy.reweigh(slot, old_weight, item),
+            _ => self.policy.reweigh(slot, old_weight, item),
+        }
+        self.hit(slot);
+        old
+    }
+
+    /// Takes an entry out because the caller says so.
+    pub(crate) fn take(&mut self, slot: Slot) -> Entry<V> {
+        let items = Known::new(&self.entries, &self.hashing, self.objective);
+        match &mut self.former {
+            Some(former) if !former.moved[slot] => former.policy.remove(slot, &items),
+            _ => self.policy.remove(slot, &items),
+        }
+        self.vacate(slot)
+    }
+
+    /// The slot that has to go: of those the policy in charge has, because
+    /// they came to it as the coldest, else of those it hasn't yet.
+    pub(crate) fn choose(&mut self) -> Option<Slot> {
+        let items = Known::new(&self.entries, &self.hashing, self.objective);
+        let slot = self.policy.evict(&items);
+        slot.or_else(|| self.former.as_mut()?.policy.evict(&items))
+    }
+
+    /// Takes a slot out that the policy has given up.
+    pub(crate) fn vacate(&mut self, slot: Slot) -> Entry<V> {
+        let entry = self.entries[slot].take().expect("index and policy name only occupied slots");
+        self.index.remove(self.hashing.hash(&entry.key) as u32, slot);
+        self.used -= Amount::one(entry.weight().into());
+        self.free.push(slot);
+        entry
+    }
+
+    /// What policies are told of the entry in a slot.
+    pub(crate) fn item(&self, slot: Slot) -> Item {
+        self.entry(slot).item(&self.hashing, self.objective)
+    }
+
+    /// Hands up to `most` entries to the new policy, coldest first, so that
+    /// what was about to go still is. Breaks once none is left to move, also
+    /// because the table was cleared, with what is left of the former policy:
+    /// to be dropped where nobody waits.
+    pub(crate) fn move_on(&mut self, most: usize) -> ControlFlow<Option<Box<Former>>> {
+        for _ in 0..most {
+            let items = Known::new(&self.entries, &self.hashing, self.objective);
+            let former = self.former.as_mut();
+            let given_up = former.and_then(|former| {
+                let slot = former.policy.evict(&items)?;
+                former.moved[slot] = true;
+                Some((slot, former.policy.uses(slot, &items)))
+            });
+            let Some((slot, uses)) = given_up else {
+                return ControlFlow::Break(self.former.take());
+            };
+            self.policy.adopt(slot, items.item(slot), uses, &items);
+        }
+        ControlFlow::Continue(())
     }
 }

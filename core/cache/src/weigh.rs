@@ -9,8 +9,10 @@ use crate::table;
 
 /// A value that knows its size.
 ///
-/// The answer must not change while the value is in the cache, must be cheap,
-/// and must not call the cache.
+/// The answers must not change while the value is in the cache, must be cheap,
+/// and must not call the cache. It keeps none of them but asks again whenever
+/// it wants to know, under a lock; a weight that had changed would make its
+/// sums wrong.
 pub trait Weigh {
     /// The bytes this value keeps in memory beyond its own handle.
     fn weight_bytes(&self) -> u64;
@@ -45,11 +47,20 @@ impl Weigh for [u8] {
     fn weight_bytes(&self) -> u64 {
         self.len() as u64
     }
+
+    /// Where it begins, as most of what is cached is small.
+    fn prefetch(&self) {
+        prefetch(self);
+    }
 }
 
 impl Weigh for str {
     fn weight_bytes(&self) -> u64 {
         self.len() as u64
+    }
+
+    fn prefetch(&self) {
+        prefetch(self);
     }
 }
 
@@ -110,7 +121,7 @@ mod tests {
     /// Whoever changes a structure that every entry pays for should notice.
     #[test]
     fn the_overhead_is_what_it_was() {
-        assert_eq!(OVERHEAD_BYTES, 90);
+        assert_eq!(OVERHEAD_BYTES, 82);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use larder_wire::unsigned;
 
-use super::{Count, Counters, Item, Items, NEVER, Outcome, Present};
+use super::{Count, Counters, Item, Items, NEVER, Outcome, Present, Value};
 
 /// What to count, and how.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,8 @@ impl Items {
             false => (number.saturating_sub(delta.by), Count::DecrHits),
         };
         counters.add(hits, 1);
-        let item = Item { value: padded(number, old.value.len()).into(), ..old };
+        let padded = padded(number, old.value.len());
+        let item = old.holding(&padded);
         if let Some(expires) = delta.touch {
             item.expire_at(self.time.expiry(expires));
         }
@@ -74,7 +75,7 @@ impl Items {
             return Counted::NotFound;
         };
         let value = initial.to_string().into_bytes();
-        let item = Item::new(value.into(), 0, NEVER, present.now);
+        let item = Item::new(Value::from(&*value), 0, NEVER, present.now);
         item.expire_at(self.time.expiry(delta.touch.unwrap_or(expires)));
         self.put_number(present, key, initial, item, delta, counters)
     }

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use larder_cache::Weigh;
 
+use super::Value;
 use super::time::{Moment, NEVER};
 
-/// The bytes of a value, shared. They have one count in front of them where
-/// the standard library's have two, which for values of some hundred bytes is
-/// the allocator's next class.
-pub(crate) type Value = triomphe::Arc<[u8]>;
+/// What the cache's overhead has in it for a value's handle.
+const HANDLE_BYTES: usize = 16;
 
 /// It was read since it was put here.
 const FETCHED: u32 = 1;
@@ -27,7 +26,6 @@ const MARKS: u32 = 4;
 pub(crate) struct Item {
     pub(crate) value: Value,
     pub(crate) cas: u64,
-    pub(crate) flags: u32,
     /// The flush after which it came.
     pub(super) epoch: u32,
     pub(super) expires: AtomicU32,
@@ -38,9 +36,8 @@ pub(crate) struct Item {
 impl Clone for Item {
     fn clone(&self) -> Self {
         Self {
-            value: Value::clone(&self.value),
+            value: self.value.clone(),
             cas: self.cas,
-            flags: self.flags,
             epoch: self.epoch,
             expires: AtomicU32::new(self.expires()),
             seen: AtomicU32::new(self.seen.load(Relaxed)),
@@ -50,8 +47,7 @@ impl Clone for Item {
 
 impl Weigh for Item {
     fn weight_bytes(&self) -> u64 {
-        // The value's handle is part of every entry's overhead.
-        (self.value.len() + size_of::<Self>() - size_of::<Value>()) as u64
+        (self.value.len() + size_of::<Self>() - HANDLE_BYTES) as u64
     }
 
     fn prefetch(&self) {
@@ -60,15 +56,26 @@ impl Weigh for Item {
 }
 
 impl Item {
+    /// An entry with a value that nobody else has.
     pub(super) fn new(value: Value, flags: u32, expires: Moment, now: Moment) -> Self {
         Self {
-            value,
+            value: value.with_flags(flags),
             cas: 0,
-            flags,
             epoch: 0,
             expires: AtomicU32::new(expires),
             seen: AtomicU32::new(now << MARKS),
         }
+    }
+
+    /// As it is, with other bytes.
+    pub(super) fn holding(self, bytes: &[u8]) -> Self {
+        let value = Value::from(bytes).with_flags(self.flags());
+        Self { value, ..self }
+    }
+
+    /// What its client gave it.
+    pub(crate) fn flags(&self) -> u32 {
+        self.value.flags()
     }
 
     /// When it expires; [`NEVER`] if it doesn't.

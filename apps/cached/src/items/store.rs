@@ -100,7 +100,7 @@ impl Items {
         if self.is_too_large(store.key.len(), value.len()) {
             return Err(Outcome::NotStored);
         }
-        Ok(Item { value: value.into(), ..old.clone() })
+        Ok(old.clone().holding(&value))
     }
 
     /// Puts an entry in place. The caller holds the key's lock.

@@ -112,7 +112,7 @@ fn appending_keeps_flags_and_time_and_stays_below_the_limit() {
     cellar.store("k", "a", Verb::Set, 0, 10);
     cellar.store("k", "b", Verb::Append, 0, 1000);
     let item = cellar.items.get(b"k").expect("is there");
-    assert_eq!((item.flags, item.ttl(cellar.items.time.now())), (7, Some(10)));
+    assert_eq!((item.flags(), item.ttl(cellar.items.time.now())), (7, Some(10)));
     let much = "x".repeat((1 << 16) - 100);
     cellar.set("k", &much);
     assert_eq!(cellar.outcome("k", &much, Verb::Append, 0), Outcome::NotStored);

@@ -106,7 +106,7 @@ fn dump(connection: &mut Connection) {
         };
         let used = items.time.of_day() - i64::from(item.idle_seconds(present.now));
         let fetched = if item.was_fetched() { "yes" } else { "no" };
-        let (cas, size, flags) = (item.cas, items.size(&key, &item), item.flags);
+        let (cas, size, flags) = (item.cas, items.size(&key, &item), item.flags());
         out.extend_from_slice(b"key=");
         out.extend(percent_encoding::percent_encode(&key, NON_ALPHANUMERIC).flat_map(str::bytes));
         let told = format!(" exp={expires} la={used} cas={cas} fetch={fetched} cls=1 size={size}");

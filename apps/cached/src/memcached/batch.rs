@@ -129,7 +129,7 @@ fn answer(
 
 /// `VALUE` and the value.
 pub(super) fn value(output: &mut Output, key: &[u8], item: &Item, cas: Option<u64>) {
-    reply::value_line(&mut output.bytes, key, item.flags, item.value.len(), cas);
+    reply::value_line(&mut output.bytes, key, item.flags(), item.value.len(), cas);
     output.value(&item.value);
     output.bytes.extend_from_slice(reply::LINE_END);
 }

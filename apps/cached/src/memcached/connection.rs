@@ -109,7 +109,7 @@ impl Connection {
         transport: &mut impl Transport,
     ) -> Poll<io::Result<usize>> {
         if let Expects::Value(receiving) = &mut self.expects {
-            let value = Value::get_mut(&mut receiving.value).expect("nobody else has it yet");
+            let value = receiving.value.get_mut().expect("nobody else has it yet");
             if receiving.filled < value.len() {
                 let rest = &mut value[receiving.filled..];
                 let read = ready!(transport.poll_read_into(context, rest))?;
@@ -287,9 +287,9 @@ impl Connection {
             self.expects = Expects::Nothing(store.len + 2);
             return 0;
         };
-        let mut value: Value = std::iter::repeat_n(0, store.len).collect();
+        let mut value = Value::zeroed(store.len);
         let filled = input.len().min(store.len);
-        let bytes = Value::get_mut(&mut value).expect("it was made here");
+        let bytes = value.get_mut().expect("it was made here");
         bytes[..filled].copy_from_slice(&input[..filled]);
         let store = store.into_owned();
         self.expects = Expects::Value(Box::new(Receiving { store, value, filled, _room: room }));

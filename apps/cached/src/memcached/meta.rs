@@ -139,7 +139,7 @@ fn flags(
             b's' => reply::meta_number(out, b's', item.value.len() as u64),
             b't' => ttl(out, item, present),
             b'c' => reply::meta_number(out, b'c', item.cas),
-            b'f' => reply::meta_number(out, b'f', u64::from(item.flags)),
+            b'f' => reply::meta_number(out, b'f', u64::from(item.flags())),
             b'l' => reply::meta_number(out, b'l', u64::from(item.idle_seconds(present.now))),
             b'h' => reply::meta_number(out, b'h', u64::from(item.was_fetched())),
             b'O' => reply::meta_flag(out, flag),

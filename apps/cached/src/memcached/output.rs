@@ -41,7 +41,7 @@ impl Output {
             self.bytes.extend_from_slice(value);
         } else {
             self.values_bytes += value.len();
-            self.values.push((self.bytes.len(), Value::clone(value)));
+            self.values.push((self.bytes.len(), value.clone()));
         }
     }
 

@@ -134,7 +134,7 @@ pub(crate) struct Letters {
     disable_watch: bool,
 
     /// Which entry leaves memory when room is needed; not the reference's
-    #[arg(long, value_name = "NAME", default_value = "lru")]
+    #[arg(long, value_name = "NAME", default_value = "w-tinylfu")]
     policy: PolicyKind,
 
     /// Enable «debugtime», which moves the clock; as in the reference's own

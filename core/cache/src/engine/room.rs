@@ -26,7 +26,7 @@ enum Room {
     Elsewhere,
 }
 
-impl<V> Engine<V> {
+impl<V: Weigh> Engine<V> {
     /// Evicts one entry from a shard other than `home`; `None` if there is
     /// none, and then no other shard holds anything. The caller holds no shard
     /// lock.
@@ -70,7 +70,7 @@ impl<V> Engine<V> {
         &self,
         table: &mut Table<V>,
         need: Amount,
-        spared: Option<Spared>,
+        spared: Option<Slot>,
         others_are_empty: bool,
         victims: &mut Victims<V>,
     ) -> Room {
@@ -94,26 +94,20 @@ impl<V> Engine<V> {
     }
 }
 
-/// Evicts one entry, but not the spared one; `None` if there is no other.
-fn evict<V>(table: &mut Table<V>, spared: Option<Spared>) -> Option<Entry<V>> {
+/// Evicts one entry, but not the spared one, which is about to be replaced;
+/// `None` if there is no other.
+fn evict<V: Weigh>(table: &mut Table<V>, spared: Option<Slot>) -> Option<Entry<V>> {
     let mut slot = table.choose()?;
-    let was_named = spared.filter(|spared| spared.slot == slot);
+    let was_named = spared.filter(|&spared| spared == slot);
     if let Some(spared) = was_named {
         let other = table.choose();
         // It joins anew, after the choice: a policy that would rather lose the
         // newcomer could name it for ever.
-        table.rank(spared.slot, spared.item);
+        table.rank(spared, table.item(spared));
         slot = other?;
     }
     table.writes.evictions += 1;
     Some(table.vacate(slot))
-}
-
-/// The entry about to be replaced, and what the policy is told of it.
-#[derive(Clone, Copy)]
-struct Spared {
-    slot: Slot,
-    item: Item,
 }
 
 /// Entries that were evicted, until the lock is gone: mostly one.
@@ -177,14 +171,14 @@ impl<V: Clone + Weigh> Engine<V> {
                 Some(weight) => {
                     let cost = table.objective.cost(weight, value.cost());
                     let item = Item { weight, cost, fingerprint: hash as u32 };
-                    let (spared, need) = match slot {
-                        None => (None, Amount::one(weight.into())),
+                    let need = match slot {
+                        None => Amount::one(weight.into()),
                         Some(slot) => {
-                            let more = weight.saturating_sub(table.entry(slot).weight);
-                            (Some(Spared { slot, item }), Amount { bytes: more.into(), items: 0 })
+                            let more = weight.saturating_sub(table.entry(slot).weight());
+                            Amount { bytes: more.into(), items: 0 }
                         }
                     };
-                    match self.make_room(table, need, spared, others_are_empty, &mut victims) {
+                    match self.make_room(table, need, slot, others_are_empty, &mut victims) {
                         Room::Elsewhere => {
                             self.settle(shard, table);
                             drop(guard);
@@ -199,7 +193,7 @@ impl<V: Clone + Weigh> Engine<V> {
                     let old = if let Some(slot) = slot {
                         Some(table.replace(slot, value, item))
                     } else {
-                        let entry = Entry { hash: hash as u32, weight, key: key.into(), value };
+                        let entry = Entry { key: key.into(), value };
                         table.add(hash, entry, item);
                         None
                     };

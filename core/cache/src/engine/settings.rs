@@ -4,8 +4,7 @@
 use super::{Course, Engine, shard_seed};
 use crate::budget::{Amount, Bounds};
 use crate::growing::Growing;
-use crate::policy::{Item, Policy};
-use crate::table::Entry;
+use crate::policy::Policy;
 use crate::{Objective, PolicyKind, Weigh};
 
 /// Entries that move to the new policy under one lock: some ten microseconds.
@@ -61,7 +60,7 @@ impl<V: Clone + Weigh> Engine<V> {
             self.edit(shard).switch(policy, course.objective, moved);
             loop {
                 let mut table = self.edit(shard);
-                let former = table.move_on(STEP, |entry| item(course.objective, entry));
+                let former = table.move_on(STEP);
                 table.unlock_fair();
                 if former.is_break() {
                     break;
@@ -69,10 +68,4 @@ impl<V: Clone + Weigh> Engine<V> {
             }
         }
     }
-}
-
-/// What the policy is told of an entry.
-fn item<V: Weigh>(objective: Objective, entry: &Entry<V>) -> Item {
-    let cost = objective.cost(entry.weight, entry.value.cost());
-    Item { weight: entry.weight, cost, fingerprint: entry.hash }
 }

@@ -13,7 +13,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::list::{Links, Queue};
-use super::{Item, MOST_PASSED, Policy, Slot};
+use super::{Item, Items, MOST_PASSED, Policy, Slot};
 use crate::growing::Growing;
 use crate::processor::prefetch;
 
@@ -32,14 +32,14 @@ impl<const MOST_USES: u8> Clock<MOST_USES> {
 }
 
 impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
-    fn insert(&mut self, slot: Slot, _item: Item) {
+    fn insert(&mut self, slot: Slot, _item: Item, _items: &dyn Items) {
         self.reach(slot);
         *self.uses[slot].get_mut() = 0;
         self.queue.push(&mut self.links, slot);
     }
 
-    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
-        self.insert(slot, item);
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32, items: &dyn Items) {
+        self.insert(slot, item, items);
         *self.uses[slot].get_mut() = (uses.max(1) - 1).min(MOST_USES.into()) as u8;
     }
 
@@ -62,11 +62,11 @@ impl<const MOST_USES: u8> Policy for Clock<MOST_USES> {
         self.uses.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         self.queue.remove(&mut self.links, slot);
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, _items: &dyn Items) -> Option<Slot> {
         for _ in 0..MOST_PASSED {
             let slot = self.queue.pop(&mut self.links)?;
             let uses = self.uses[slot].get_mut();

@@ -4,7 +4,7 @@
 //! algorithms for a virtual-storage computer", IBM Systems Journal 5(2), 1966.
 
 use super::list::{Links, Queue};
-use super::{Item, Policy, Slot};
+use super::{Item, Items, Policy, Slot};
 
 /// The queue by arrival.
 pub(crate) struct Fifo {
@@ -19,7 +19,7 @@ impl Fifo {
 }
 
 impl Policy for Fifo {
-    fn insert(&mut self, slot: Slot, _item: Item) {
+    fn insert(&mut self, slot: Slot, _item: Item, _items: &dyn Items) {
         self.reach(slot);
         self.queue.push(&mut self.links, slot);
     }
@@ -31,11 +31,11 @@ impl Policy for Fifo {
         self.links.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         self.queue.remove(&mut self.links, slot);
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, _items: &dyn Items) -> Option<Slot> {
         self.queue.pop(&mut self.links)
     }
 

@@ -22,7 +22,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::heap::{self, Heap};
-use super::{Item, Policy, Slot};
+use super::{Item, Items, Policy, Slot};
 use crate::growing::Growing;
 use crate::processor::prefetch;
 
@@ -82,8 +82,8 @@ impl Gdsf {
 }
 
 impl Policy for Gdsf {
-    fn insert(&mut self, slot: Slot, item: Item) {
-        self.adopt(slot, item, 1);
+    fn insert(&mut self, slot: Slot, item: Item, items: &dyn Items) {
+        self.adopt(slot, item, 1, items);
     }
 
     /// Two hits at once may count as one: worth it for plain stores.
@@ -104,18 +104,18 @@ impl Policy for Gdsf {
         self.heap.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         self.heap.remove(slot);
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, _items: &dyn Items) -> Option<Slot> {
         let ranks = &self.ranks;
         let (slot, bits) = self.heap.pop(|slot| ranks[slot].priority.load(Ordering::Relaxed))?;
         self.raise(f64::from_bits(bits));
         Some(slot)
     }
 
-    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32, _items: &dyn Items) {
         self.reach(slot);
         let density = density(item);
         self.most_added = self.most_added.max(f64::from(density));
@@ -125,12 +125,12 @@ impl Policy for Gdsf {
         self.heap.push(slot, priority);
     }
 
-    fn uses(&self, slot: Slot) -> u32 {
+    fn uses(&self, slot: Slot, _items: &dyn Items) -> u32 {
         self.ranks[slot].uses.load(Ordering::Relaxed)
     }
 
     /// Ranks it anew, from the level of now, as if just used.
-    fn reweigh(&mut self, slot: Slot, item: Item) {
+    fn reweigh(&mut self, slot: Slot, _old_weight: u32, item: Item) {
         let density = density(item);
         let uses = *self.ranks[slot].uses.get_mut();
         let priority = self.priority(density, uses);
@@ -153,16 +153,17 @@ fn density(Item { weight, cost, .. }: Item) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::tests::Told;
 
     #[test]
     #[cfg_attr(miri, ignore = "takes Miri too long")]
     fn a_level_that_is_too_high_is_taken_off_everything() {
         let item = |weight| Item { weight, cost: 1, fingerprint: 0 };
-        let mut policy = Gdsf::new(0);
+        let mut policy = Told::new(Gdsf::new(0));
         policy.insert(1, item(1));
         // Each takes the level up by one use.
         for round in 0..1 << 20 {
-            assert!(policy.level < 1.1 * f64::from(1 << 20));
+            assert!(policy.policy.level < 1.1 * f64::from(1 << 20));
             policy.insert(0, item(1));
             policy.hit(1);
             policy.hit(1);
@@ -170,7 +171,7 @@ mod tests {
         }
         policy.insert(0, item(1));
         assert_eq!(policy.evict(), Some(0));
-        assert!(policy.level < 10.0, "{}", policy.level);
+        assert!(policy.policy.level < 10.0, "{}", policy.policy.level);
         // Slot 1 has two million uses on top.
         for slot in 2..6 {
             policy.insert(slot, item(slot));

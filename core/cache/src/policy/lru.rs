@@ -10,7 +10,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::heap::{self, Heap};
-use super::{Item, Policy, Slot};
+use super::{Item, Items, Policy, Slot};
 use crate::growing::Growing;
 use crate::processor::prefetch;
 
@@ -33,7 +33,7 @@ impl Lru {
 }
 
 impl Policy for Lru {
-    fn insert(&mut self, slot: Slot, _item: Item) {
+    fn insert(&mut self, slot: Slot, _item: Item, _items: &dyn Items) {
         self.reach(slot);
         let clock = self.clock.get_mut();
         *clock += 1;
@@ -62,11 +62,11 @@ impl Policy for Lru {
         self.heap.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         self.heap.remove(slot);
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, _items: &dyn Items) -> Option<Slot> {
         let stamps = &self.stamps;
         let popped = self.heap.pop(|slot| stamps[slot].load(Ordering::Relaxed));
         popped.map(|(slot, _)| slot)

@@ -8,7 +8,7 @@
 //! integer generation in an interval", 2019, without its rejection step: the
 //! bias is below 2^-32 for a shard's count of entries.
 
-use super::{Item, Policy, Slot};
+use super::{Item, Items, Policy, Slot};
 use crate::growing::Growing;
 
 /// The entries in any order, and where each stands in it.
@@ -34,7 +34,7 @@ impl Random {
 }
 
 impl Policy for Random {
-    fn insert(&mut self, slot: Slot, _item: Item) {
+    fn insert(&mut self, slot: Slot, _item: Item, _items: &dyn Items) {
         self.reach(slot);
         self.places[slot] = self.len;
         self.slots[self.len] = slot;
@@ -49,7 +49,7 @@ impl Policy for Random {
         self.places.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         let place = self.places[slot];
         self.len -= 1;
         let moved = self.slots[self.len];
@@ -57,14 +57,14 @@ impl Policy for Random {
         self.places[moved] = place;
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, items: &dyn Items) -> Option<Slot> {
         if self.len == 0 {
             return None;
         }
         // The upper half of the product is below `len`.
         let place = (u128::from(self.next()) * u128::from(self.len)) >> 64;
         let slot = self.slots[place as u32];
-        self.remove(slot);
+        self.remove(slot, items);
         Some(slot)
     }
 

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
-use super::{Item, MOST_PASSED, Policy, Slot};
+use super::{Item, Items, MOST_PASSED, Policy, Slot};
 use crate::growing::Growing;
 use crate::processor::prefetch;
 
@@ -227,7 +227,7 @@ impl<W: Worth> Queues<W> {
 }
 
 impl<W: Worth> Policy for Queues<W> {
-    fn insert(&mut self, slot: Slot, item: Item) {
+    fn insert(&mut self, slot: Slot, item: Item, _items: &dyn Items) {
         let is_back = self.ghosts.take(item.fingerprint);
         self.enter(slot, item, is_back);
     }
@@ -252,13 +252,13 @@ impl<W: Worth> Policy for Queues<W> {
         self.links.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         self.pull(slot);
         let record = &self.records[slot];
         self.worth.subtract(record.cost, record.weight);
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, _items: &dyn Items) -> Option<Slot> {
         let mut passed = 0;
         loop {
             let from_small = self.small_is_full();
@@ -282,15 +282,15 @@ impl<W: Worth> Policy for Queues<W> {
     }
 
     /// What was kept elsewhere needs no trial in the small queue.
-    fn adopt(&mut self, slot: Slot, item: Item, _uses: u32) {
+    fn adopt(&mut self, slot: Slot, item: Item, _uses: u32, _items: &dyn Items) {
         self.enter(slot, item, true);
     }
 
-    fn uses(&self, slot: Slot) -> u32 {
+    fn uses(&self, slot: Slot, _items: &dyn Items) -> u32 {
         if self.marks[slot].is_in_main() { 2 } else { 1 }
     }
 
-    fn reweigh(&mut self, slot: Slot, item: Item) {
+    fn reweigh(&mut self, slot: Slot, _old_weight: u32, item: Item) {
         let in_main = self.marks[slot].get().1;
         let bytes = if in_main { &mut self.main_bytes } else { &mut self.small_bytes };
         let record = &mut self.records[slot];

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::list::{Links, Queue};
-use super::{Item, MOST_PASSED, Policy, Slot};
+use super::{Item, Items, MOST_PASSED, Policy, Slot};
 use crate::growing::Growing;
 use crate::processor::prefetch;
 
@@ -33,14 +33,14 @@ impl Sieve {
 }
 
 impl Policy for Sieve {
-    fn insert(&mut self, slot: Slot, _item: Item) {
+    fn insert(&mut self, slot: Slot, _item: Item, _items: &dyn Items) {
         self.reach(slot);
         *self.visited[slot].get_mut() = false;
         self.queue.push(&mut self.links, slot);
     }
 
-    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
-        self.insert(slot, item);
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32, items: &dyn Items) {
+        self.insert(slot, item, items);
         *self.visited[slot].get_mut() = uses > 1;
     }
 
@@ -58,14 +58,14 @@ impl Policy for Sieve {
         self.visited.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
+    fn remove(&mut self, slot: Slot, _items: &dyn Items) {
         if self.hand == Some(slot) {
             self.hand = self.links.newer(slot);
         }
         self.queue.remove(&mut self.links, slot);
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, _items: &dyn Items) -> Option<Slot> {
         let mut slot = self.hand.or(self.queue.oldest())?;
         for _ in 0..MOST_PASSED {
             if !std::mem::take(self.visited[slot].get_mut()) {

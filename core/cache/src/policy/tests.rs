@@ -8,7 +8,59 @@ mod w_tinylfu;
 
 use proptest::prelude::*;
 
-use super::{Item, Policy, PolicyKind, Slot};
+use super::{AnyPolicy, Item, Items, Policy, PolicyKind, Slot};
+
+/// A policy with entries to ask about, which keep what was last said of them.
+pub(super) struct Told<P> {
+    pub(super) policy: P,
+    said: Vec<Item>,
+}
+
+impl Items for Vec<Item> {
+    fn item(&self, slot: Slot) -> Item {
+        self[slot as usize]
+    }
+
+    fn weight(&self, slot: Slot) -> u32 {
+        self[slot as usize].weight
+    }
+}
+
+impl Told<AnyPolicy> {
+    fn of(kind: PolicyKind, seed: u64) -> Self {
+        Self::new(kind.build(seed))
+    }
+}
+
+impl<P: Policy> Told<P> {
+    pub(super) fn new(policy: P) -> Self {
+        Self { policy, said: Vec::new() }
+    }
+
+    pub(super) fn insert(&mut self, slot: Slot, item: Item) {
+        let slots = self.said.len().max(slot as usize + 1);
+        self.said.resize(slots, Item::default());
+        self.said[slot as usize] = item;
+        self.policy.insert(slot, item, &self.said);
+    }
+
+    pub(super) fn hit(&self, slot: Slot) {
+        self.policy.hit(slot);
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        self.policy.remove(slot, &self.said);
+    }
+
+    pub(super) fn evict(&mut self) -> Option<Slot> {
+        self.policy.evict(&self.said)
+    }
+
+    fn reweigh(&mut self, slot: Slot, item: Item) {
+        let old = std::mem::replace(&mut self.said[slot as usize], item);
+        self.policy.reweigh(slot, old.weight, item);
+    }
+}
 
 /// A policy as plainly as it can be said; index 0 is the oldest.
 trait Model {
@@ -63,11 +115,12 @@ const COSTS: [Cost; 3] = [|_, _| 1, |_, weight| weight, |key, _| key % 7 * 10];
 /// Gives slots to keys as a table does, lowest first, and plays the steps on
 /// policy and model.
 fn play(
-    policy: &mut impl Policy,
+    policy: impl Policy,
     model: &mut dyn Model,
     cost: Cost,
     steps: &[Step],
 ) -> Result<(), TestCaseError> {
+    let mut policy = Told::new(policy);
     let item = |weight, key| Item { weight, cost: cost(key, weight), fingerprint: key };
     let mut keys: Vec<Option<u32>> = Vec::new();
     let drain = std::iter::repeat_n(&Step::Evict, 30);
@@ -108,7 +161,7 @@ fn play(
                 }
             }
         }
-        let mut ranked = policy.ranked();
+        let mut ranked = policy.policy.ranked();
         ranked.sort_unstable();
         let occupied = (0..).zip(&keys).filter(|(_, key)| key.is_some());
         prop_assert_eq!(ranked, occupied.map(|(slot, _)| slot).collect::<Vec<Slot>>());
@@ -126,17 +179,17 @@ proptest! {
         for &kind in PolicyKind::ALL {
             for cost in COSTS {
                 if let Some(mut model) = model(kind) {
-                    let played = play(&mut kind.build(0), &mut *model, cost, &steps);
+                    let played = play(kind.build(0), &mut *model, cost, &steps);
                     played.map_err(|why| TestCaseError::fail(format!("{kind}: {why}")))?;
                 }
             }
         }
-        play(&mut super::clock::Clock::<1>::new(0), &mut plain::Ring::new(1), COSTS[0], &steps)?;
+        play(super::clock::Clock::<1>::new(0), &mut plain::Ring::new(1), COSTS[0], &steps)?;
     }
 
     #[test]
     fn s3_fifo_by_size_is_plain_where_cost_is_weight(steps in prop::collection::vec(step(), 0..120)) {
-        let mut policy = PolicyKind::S3FifoSize.build(0);
-        play(&mut policy, &mut s3_fifo::S3Fifo::default(), COSTS[1], &steps)?;
+        let policy = PolicyKind::S3FifoSize.build(0);
+        play(policy, &mut s3_fifo::S3Fifo::default(), COSTS[1], &steps)?;
     }
 }

@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::departed::{BYTES_PER_KEY, Departed};
 use super::list::{BYTES_PER_LINK, Links, Queue};
 use super::sketch::{self, Sketch};
-use super::{Item, MOST_PASSED, Policy, Slot};
+use super::{Item, Items, MOST_PASSED, Policy, Slot};
 use crate::growing::Growing;
 use crate::processor::prefetch;
 
@@ -61,20 +61,12 @@ const FEWEST_ENTRIES: usize = 128;
 /// room: two for one that comes, lest the first eviction move them all.
 const EASED: usize = 2;
 
-/// The record, the links and the mark of an entry, and its share of the sketch
-/// and the two shadows.
-pub(super) const BYTES_PER_ENTRY: usize = size_of::<Record>()
-    + BYTES_PER_LINK
+/// The links and the mark of an entry, and its share of the sketch and the two
+/// shadows.
+pub(super) const BYTES_PER_ENTRY: usize = BYTES_PER_LINK
     + size_of::<Mark>()
     + sketch::BYTES_PER_ENTRY
     + (2 * BYTES_PER_KEY).div_ceil(ENTRIES_PER_SHADOW);
-
-#[derive(Clone, Copy, Default)]
-struct Record {
-    weight: u32,
-    cost: u32,
-    fingerprint: u32,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -115,9 +107,9 @@ impl Mark {
     }
 }
 
-/// The three queues, the sketch and the shadows.
+/// The three queues, the sketch and the shadows. What entries weigh and cost it
+/// asks for: only evictions want to know, and they look at few entries.
 pub(crate) struct WTinyLfu {
-    records: Growing<Record>,
     marks: Growing<Mark>,
     links: Links,
     queues: [Queue; 3],
@@ -136,7 +128,6 @@ pub(crate) struct WTinyLfu {
 impl WTinyLfu {
     pub(super) fn new(_seed: u64) -> Self {
         Self {
-            records: Growing::default(),
             marks: Growing::default(),
             links: Links::default(),
             queues: Default::default(),
@@ -154,51 +145,50 @@ impl WTinyLfu {
         self.queues.iter().map(Queue::len).sum()
     }
 
-    fn weight(&self, slot: Slot) -> u64 {
-        u64::from(self.records[slot].weight)
-    }
-
     fn oldest(&self, part: Part) -> Option<Slot> {
         self.queues[part as usize].oldest()
     }
 
-    fn push(&mut self, slot: Slot, part: Part) {
+    fn push(&mut self, slot: Slot, part: Part, weight: u64) {
         self.marks[slot].place(part);
-        self.bytes[part as usize] += self.weight(slot);
+        self.bytes[part as usize] += weight;
         self.queues[part as usize].push(&mut self.links, slot);
     }
 
-    fn pull(&mut self, slot: Slot) {
+    fn pull(&mut self, slot: Slot, weight: u64) {
         let part = self.marks[slot].part() as usize;
-        self.bytes[part] -= self.weight(slot);
+        self.bytes[part] -= weight;
         self.queues[part].remove(&mut self.links, slot);
     }
 
     fn enter(&mut self, slot: Slot, item: Item, part: Part, uses: u8) {
-        let Item { weight, cost, fingerprint } = item;
+        let Item { weight, fingerprint, .. } = item;
         self.reach(slot);
-        self.records[slot] = Record { weight, cost, fingerprint };
         self.marks[slot].take_uses();
-        self.push(slot, part);
+        self.push(slot, part, weight.into());
         self.sketch.fit(self.entries());
         self.sketch.add(fingerprint, uses);
     }
 
-    fn shift(&mut self, slot: Slot, part: Part) {
-        self.pull(slot);
-        self.push(slot, part);
+    fn shift(&mut self, slot: Slot, part: Part, items: &dyn Items) {
+        let from = self.marks[slot].part();
+        // Who goes round weighs as much after it.
+        let weight = if from == part { 0 } else { weight(items, slot) };
+        self.pull(slot, weight);
+        self.push(slot, part, weight);
     }
 
     /// Counts the uses of an entry since last time; whether there were any.
-    fn count(&mut self, slot: Slot) -> bool {
+    fn count(&mut self, slot: Slot, items: &dyn Items) -> bool {
         let uses = self.marks[slot].take_uses();
-        self.sketch.add(self.records[slot].fingerprint, uses);
+        if uses > 0 {
+            self.sketch.add(items.item(slot).fingerprint, uses);
+        }
         uses > 0
     }
 
     /// What keeping an entry spares.
-    fn value(&self, slot: Slot) -> u64 {
-        let Record { cost, fingerprint, .. } = self.records[slot];
+    fn value(&self, Item { cost, fingerprint, .. }: Item) -> u64 {
         u64::from(self.sketch.count(fingerprint)) * u64::from(cost)
     }
 
@@ -216,98 +206,100 @@ impl WTinyLfu {
 
     /// Whether an entry was used and is passed over; nobody is any more once
     /// many have been in this eviction.
-    fn passes(&mut self, slot: Slot) -> bool {
+    fn passes(&mut self, slot: Slot, items: &dyn Items) -> bool {
         self.passed += 1;
-        self.count(slot) && self.passed <= MOST_PASSED
+        self.count(slot, items) && self.passed <= MOST_PASSED
     }
 
     fn room_in_main(&self) -> u64 {
         self.shares().1.saturating_sub(self.main_bytes())
     }
 
-    fn promote(&mut self, slot: Slot) {
-        self.shift(slot, Protected);
+    fn promote(&mut self, slot: Slot, items: &dyn Items) {
+        self.shift(slot, Protected, items);
         while self.bytes[Protected as usize] as f64 > self.main_bytes() as f64 * PROTECTED
-            && self.demote().is_some()
+            && self.demote(items).is_some()
         {}
     }
 
     /// The oldest of the protected goes round if it was used, down if not.
-    fn demote(&mut self) -> Option<Slot> {
+    fn demote(&mut self, items: &dyn Items) -> Option<Slot> {
         let slot = self.oldest(Protected)?;
-        let part = if self.passes(slot) { Protected } else { Probation };
-        self.shift(slot, part);
+        let part = if self.passes(slot, items) { Protected } else { Probation };
+        self.shift(slot, part, items);
         Some(slot)
     }
 
     /// The next on probation that wasn't used: after one, or from the oldest
     /// on. Those that were go up; if there is none, protected ones come down.
-    fn next_victim(&mut self, after: Option<Slot>) -> Option<Slot> {
+    fn next_victim(&mut self, after: Option<Slot>, items: &dyn Items) -> Option<Slot> {
         loop {
             let next = match after {
                 None => self.oldest(Probation),
                 Some(slot) => self.links.newer(slot),
             };
             match next {
-                Some(slot) if self.passes(slot) => self.promote(slot),
+                Some(slot) if self.passes(slot, items) => self.promote(slot, items),
                 Some(slot) => return Some(slot),
-                None => self.demote().map(drop)?,
+                None => self.demote(items).map(drop)?,
             }
         }
     }
 
     /// Whether a candidate is worth more than all who would have to go for it.
-    fn is_worth_room(&mut self, candidate: Slot) -> bool {
-        let (weight, value) = (self.weight(candidate), self.value(candidate));
+    fn is_worth_room(&mut self, candidate: Slot, items: &dyn Items) -> bool {
+        let item = items.item(candidate);
+        let (weight, value) = (u64::from(item.weight), self.value(item));
         let mut room = self.room_in_main();
         let mut lost = 0;
         let mut last = None;
         while room < weight {
             // Nobody is left to go.
-            let Some(victim) = self.next_victim(last) else {
+            let Some(victim) = self.next_victim(last, items) else {
                 break;
             };
-            lost += self.value(victim);
+            let item = items.item(victim);
+            lost += self.value(item);
             if lost >= value {
                 return false;
             }
-            room += self.weight(victim);
+            room += u64::from(item.weight);
             last = Some(victim);
         }
         true
     }
 
     /// Lets the window's oldest go on while the main part has room for them.
-    fn ease(&mut self) {
+    fn ease(&mut self, items: &dyn Items) {
         for _ in 0..EASED {
             let Some(slot) = self.oldest(Window) else {
                 return;
             };
-            if self.weight(slot) > self.room_in_main() {
+            if weight(items, slot) > self.room_in_main() {
                 return;
             }
-            let part = if self.count(slot) { Window } else { Probation };
-            self.shift(slot, part);
+            let part = if self.count(slot, items) { Window } else { Probation };
+            self.shift(slot, part, items);
         }
     }
 
     /// A candidate is rejected or gets in; once the window has no more than
     /// its share, it is the main part that gives.
-    fn victim(&mut self) -> Option<Slot> {
+    fn victim(&mut self, items: &dyn Items) -> Option<Slot> {
         while let Some(candidate) = self.oldest(Window) {
             let window = self.bytes[Window as usize] + self.freed;
             if window < self.shares().0 && self.main_bytes() > 0 {
                 break;
             }
-            if self.passes(candidate) {
-                self.shift(candidate, Window);
-            } else if self.is_worth_room(candidate) {
-                self.shift(candidate, Probation);
+            if self.passes(candidate, items) {
+                self.shift(candidate, Window, items);
+            } else if self.is_worth_room(candidate, items) {
+                self.shift(candidate, Probation, items);
             } else {
                 return Some(candidate);
             }
         }
-        self.next_victim(None)
+        self.next_victim(None, items)
     }
 
     /// One who comes back from a shadow would be here, had its side been larger.
@@ -323,15 +315,15 @@ impl WTinyLfu {
 }
 
 impl Policy for WTinyLfu {
-    fn insert(&mut self, slot: Slot, item: Item) {
+    fn insert(&mut self, slot: Slot, item: Item, items: &dyn Items) {
         self.enter(slot, item, Window, 1);
         self.freed = 0;
         self.climb(item.fingerprint);
-        self.ease();
+        self.ease(items);
     }
 
     /// What was kept elsewhere needs no trial in the window.
-    fn adopt(&mut self, slot: Slot, item: Item, uses: u32) {
+    fn adopt(&mut self, slot: Slot, item: Item, uses: u32, _items: &dyn Items) {
         self.enter(slot, item, Probation, uses.min(MOST_USES.into()) as u8);
     }
 
@@ -350,44 +342,44 @@ impl Policy for WTinyLfu {
     }
 
     fn reach(&mut self, slot: Slot) {
-        self.records.reach(slot);
         self.marks.reach(slot);
         self.links.reach(slot);
     }
 
-    fn remove(&mut self, slot: Slot) {
-        self.count(slot);
-        self.pull(slot);
+    fn remove(&mut self, slot: Slot, items: &dyn Items) {
+        self.count(slot, items);
+        self.pull(slot, weight(items, slot));
     }
 
-    fn evict(&mut self) -> Option<Slot> {
+    fn evict(&mut self, items: &dyn Items) -> Option<Slot> {
         self.passed = 0;
-        let slot = self.victim()?;
+        let slot = self.victim(items)?;
         let most = self.entries().div_ceil(ENTRIES_PER_SHADOW);
-        let fingerprint = self.records[slot].fingerprint;
+        let Item { weight, fingerprint, .. } = items.item(slot);
         if self.marks[slot].part() == Window {
             self.left_window.add(fingerprint, most);
         } else {
             self.left_main.add(fingerprint, most);
         }
-        self.pull(slot);
-        self.freed += self.weight(slot);
+        self.pull(slot, weight.into());
+        self.freed += u64::from(weight);
         Some(slot)
     }
 
-    fn uses(&self, slot: Slot) -> u32 {
-        self.sketch.count(self.records[slot].fingerprint).max(1).into()
+    fn uses(&self, slot: Slot, items: &dyn Items) -> u32 {
+        self.sketch.count(items.item(slot).fingerprint).max(1).into()
     }
 
-    fn reweigh(&mut self, slot: Slot, Item { weight, cost, .. }: Item) {
-        let old = self.weight(slot);
+    fn reweigh(&mut self, slot: Slot, old_weight: u32, item: Item) {
         let bytes = &mut self.bytes[self.marks[slot].part() as usize];
-        *bytes = *bytes - old + u64::from(weight);
-        let record = &mut self.records[slot];
-        (record.weight, record.cost) = (weight, cost);
+        *bytes = *bytes - u64::from(old_weight) + u64::from(item.weight);
     }
 
     fn ranked(&self) -> Vec<Slot> {
         self.queues.iter().flat_map(|queue| queue.iter(&self.links)).collect()
     }
+}
+
+fn weight(items: &dyn Items, slot: Slot) -> u64 {
+    items.weight(slot).into()
 }

@@ -1,5 +1,6 @@
 //! Victims worked out by hand, and what no model can say.
 
+use super::Told;
 use crate::policy::clock::Clock;
 use crate::policy::{AnyPolicy, Item, Policy, PolicyKind, Slot};
 
@@ -8,15 +9,15 @@ fn item(weight: u32, fingerprint: u32) -> Item {
     Item { weight, cost: 1, fingerprint }
 }
 
-fn filled(kind: PolicyKind, slots: std::ops::Range<Slot>) -> AnyPolicy {
-    let mut policy = kind.build(7);
+fn filled(kind: PolicyKind, slots: std::ops::Range<Slot>) -> Told<AnyPolicy> {
+    let mut policy = Told::of(kind, 7);
     for slot in slots {
         policy.insert(slot, item(10, slot));
     }
     policy
 }
 
-fn drain(policy: &mut impl Policy) -> Vec<Slot> {
+fn drain(policy: &mut Told<impl Policy>) -> Vec<Slot> {
     std::iter::from_fn(|| policy.evict()).collect()
 }
 
@@ -37,7 +38,7 @@ fn clock_gives_one_round_per_use_and_at_most_three() {
     (0..2).for_each(|_| policy.hit(1));
     (0..9).for_each(|_| policy.hit(2));
     assert_eq!(drain(&mut policy), [3, 0, 1, 2]);
-    let mut one_bit = Clock::<1>::new(0);
+    let mut one_bit = Told::new(Clock::<1>::new(0));
     (0..4).for_each(|slot| one_bit.insert(slot, item(10, slot)));
     one_bit.hit(0);
     (0..9).for_each(|_| one_bit.hit(2));
@@ -78,7 +79,7 @@ fn s3_fifo_promotes_at_the_second_use_and_on_return() {
 #[test]
 fn s3_fifo_by_size_asks_more_of_the_large() {
     for (uses, victim) in [(6, 0), (7, 1)] {
-        let mut policy = PolicyKind::S3FifoSize.build(0);
+        let mut policy = Told::of(PolicyKind::S3FifoSize, 0);
         policy.insert(0, item(60, 0));
         (1..6).for_each(|slot| policy.insert(slot, item(10, slot)));
         (0..uses).for_each(|_| policy.hit(0));
@@ -91,7 +92,7 @@ fn s3_fifo_by_size_asks_more_of_the_large() {
 /// there two uses of 1/10 make 0.21, one 0.11, and nobody has less than 0.1.
 #[test]
 fn gdsf_evicts_what_costs_least_per_byte_and_ages_the_rest() {
-    let mut policy = PolicyKind::Gdsf.build(0);
+    let mut policy = Told::of(PolicyKind::Gdsf, 0);
     [10, 100, 10]
         .into_iter()
         .zip(0..)
@@ -132,7 +133,7 @@ fn w_tinylfu_lets_in_who_was_asked_for_more_often() {
 #[cfg_attr(miri, ignore = "takes Miri too long")]
 fn random_repeats_itself_for_a_seed_and_spares_nobody() {
     let order = |seed| {
-        let mut policy = PolicyKind::Random.build(seed);
+        let mut policy = Told::of(PolicyKind::Random, seed);
         (0..100).for_each(|slot| policy.insert(slot, item(1, 0)));
         drain(&mut policy)
     };
@@ -140,7 +141,7 @@ fn random_repeats_itself_for_a_seed_and_spares_nobody() {
     assert_ne!(order(1), order(2));
     let mut first = [0u32; 4];
     for seed in 0..4000 {
-        let mut policy = PolicyKind::Random.build(seed);
+        let mut policy = Told::of(PolicyKind::Random, seed);
         (0..4).for_each(|slot| policy.insert(slot, item(1, 0)));
         first[policy.evict().expect("four entries") as usize] += 1;
     }
