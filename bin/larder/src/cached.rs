@@ -25,6 +25,9 @@ use crate::serve::{announce, connections, end_on_signals, is_open, read_secret};
 const MEMCACHED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 11211);
 
+/// The largest item that the reference takes, too.
+const MOST_ITEM_BYTES: u64 = 1 << 30;
+
 /// Files that the process needs beside its connections.
 const OTHER_FILES: usize = 64;
 
@@ -69,8 +72,8 @@ pub(crate) struct CacheOptions {
     )]
     policy: PolicyKind,
 
-    /// The largest entry that memcached's protocol takes
-    #[arg(long, env = "LARDER_MAX_ITEM_SIZE", value_name = "SIZE", default_value = "1MB", value_parser = capacity, help_heading = "Cache")]
+    /// The largest entry that memcached's protocol takes, at most 1GB
+    #[arg(long, env = "LARDER_MAX_ITEM_SIZE", value_name = "SIZE", default_value = "1MB", value_parser = item_size, help_heading = "Cache")]
     max_item_size: u64,
 
     /// Threads that serve memcached's protocol [default: one per core]
@@ -204,6 +207,14 @@ pub(crate) fn sample(
 async fn finish(serving: Arc<Serving>) {
     if let Ok(serving) = Arc::try_unwrap(serving) {
         let _ = tokio::task::spawn_blocking(|| serving.wait()).await;
+    }
+}
+
+/// A size that an entry may have.
+fn item_size(text: &str) -> Result<u64, String> {
+    match capacity(text)? {
+        bytes if bytes > MOST_ITEM_BYTES => Err("must be at most 1GB".into()),
+        bytes => Ok(bytes),
     }
 }
 
