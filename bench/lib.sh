@@ -19,7 +19,7 @@ fi
 if [ -n "${QUICK:-}" ]; then
     TIMES=(--duration 1s --warm-up 1s --rounds 2)
 else
-    TIMES=(--duration 5s --warm-up 1s --rounds 5)
+    TIMES=(--duration 4s --warm-up 1s --rounds 3)
 fi
 
 end_all() {

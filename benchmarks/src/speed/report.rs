@@ -84,7 +84,7 @@ impl Report {
 
 /// The version of a dependency that this program was built with.
 fn version(name: &str) -> &'static str {
-    let lock = include_str!("../../../Cargo.lock");
+    let lock = include_str!("../../Cargo.lock");
     let begin = format!("name = \"{name}\"");
     let mut lines = lock.lines().skip_while(|line| *line != begin).skip(1);
     let line = lines.next().and_then(|line| line.strip_prefix("version = "));

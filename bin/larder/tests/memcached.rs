@@ -3,11 +3,9 @@
 
 mod support;
 
-use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use support::memcached::{Cellar, Talk, memcached_in};
@@ -357,80 +355,6 @@ fn one_connection_too_many_is_told_so() {
         talk.send(b"mn\r\n");
         talk.line() == "MN"
     });
-}
-
-#[test]
-fn who_does_not_read_hinders_nobody_and_takes_no_memory() {
-    let cellar = Cellar::start(&["--threads", "1"]);
-    let mut talk = cellar.talk();
-    let value = vec![b'x'; 1_000_000];
-    talk.send(b"set big 0 0 1000000\r\n");
-    talk.send(&[&value[..], b"\r\n"].concat());
-    assert_eq!(talk.line(), "STORED");
-    let before = cellar.memory_bytes();
-    let slow: Vec<_> = (0..50)
-        .map(|_| {
-            let mut slow = cellar.talk();
-            let stream = slow.stream.get_mut();
-            stream.set_write_timeout(Some(Duration::from_millis(20))).expect("not 0");
-            let _ = stream.write_all(&b"get big\r\n".repeat(100_000));
-            slow
-        })
-        .collect();
-    for _ in 0..50 {
-        talk.expect("mn", "MN");
-    }
-    let grown = cellar.memory_bytes().saturating_sub(before);
-    assert!(grown < 32 << 20, "{grown} bytes for {} who don't read", slow.len());
-}
-
-#[test]
-fn garbage_ends_a_connection_and_costs_no_memory() {
-    let cellar = Cellar::start(&[]);
-    let before = cellar.memory_bytes();
-    let megabytes = if std::env::var_os("LARDER_TEST_LONG").is_some() { 1024 } else { 64 };
-    let mut dice = support::Dice::thrown("garbage");
-    let noise: Vec<u8> = (0..1 << 20).map(|_| dice.next() as u8).collect();
-    let endless = vec![b'x'; 1 << 20];
-    for garbage in [&noise, &endless] {
-        let mut sent = 0;
-        while sent < megabytes {
-            let mut talk = cellar.talk();
-            let stream = talk.stream.get_mut();
-            stream.set_write_timeout(Some(PATIENCE)).expect("not 0");
-            // Nobody reads the answers; the server reads or hangs up.
-            let reader = stream.try_clone().expect("a second handle");
-            let reading = std::thread::spawn(move || {
-                let _ = std::io::copy(&mut &reader, &mut std::io::sink());
-            });
-            for _ in 0..megabytes - sent {
-                sent += 1;
-                if talk.stream.get_mut().write_all(garbage).is_err() {
-                    break;
-                }
-            }
-            let _ = talk.stream.get_mut().shutdown(std::net::Shutdown::Both);
-            reading.join().expect("no panic");
-        }
-    }
-    cellar.talk().expect("mn", "MN");
-    let grown = cellar.memory_bytes().saturating_sub(before);
-    assert!(grown < 32 << 20, "{grown} bytes for garbage");
-}
-
-#[test]
-fn many_who_say_nothing_take_little_memory() {
-    const SILENT: u64 = 400;
-    let cellar = Cellar::start(&[]);
-    cellar.talk().expect("mn", "MN");
-    let before = cellar.memory_bytes();
-    let mut silent: Vec<_> = (0..SILENT).map(|_| cellar.talk()).collect();
-    for talk in &mut silent {
-        talk.expect("mn", "MN");
-    }
-    let each = cellar.memory_bytes().saturating_sub(before) / SILENT;
-    tell(&format!("an idle connection takes {each} bytes in a debug build"));
-    assert!(each < 10_000, "{each} bytes each, as many as {SILENT} take");
 }
 
 /// A virtual environment with packages of PyPI, or `None` where that isn't to
