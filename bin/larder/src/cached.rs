@@ -309,7 +309,7 @@ fn announcement(
     has_token: bool,
 ) -> String {
     let mut lines = vec![format!("larder {} cache", env!("CARGO_PKG_VERSION"))];
-    lines.push(format!("  mem-cache   http://{http}"));
+    lines.push(format!("  mem-cache   http://{http}   page and API"));
     let tls = if options.tls_certificate.is_some() { " under TLS" } else { "" };
     lines.push(format!("  memcached   {memcached}{tls}"));
     if let Some(path) = &options.socket {

@@ -354,7 +354,7 @@ fn announcement(
         }
     }
     if let Some((address, memcached)) = cache {
-        lines.push(format!("  mem-cache   http://{address}"));
+        lines.push(format!("  mem-cache   http://{address}   page and API"));
         lines.push(format!("  memcached   {memcached}"));
     }
     if let Some((_, images)) = images {

@@ -6,6 +6,7 @@ mod support;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use larder_picture::samples::photo_of_about;
 use rustix::process::Signal;
 use support::memcached::Cellar;
 use support::pictures::{Photos, small};
@@ -46,7 +47,9 @@ fn path_of(bytes: &[u8]) -> String {
 fn the_service_keeps_the_images_also_over_a_restart_of_the_store() {
     let (folder, cellar) = (folder(), Cellar::start(&[]));
     let mut server = store(folder.path(), &cellar, &[]);
-    let photos: Vec<_> = [0, 5, 9].map(|dice| Photos::develop().stamped(dice, "kept")).into();
+    let small = Photos::develop();
+    let mut photos: Vec<_> = [0, 5, 9].map(|dice| small.stamped(dice, "kept")).into();
+    photos.push(photo_of_about(2 << 20, 3));
     let mut client = server.client();
     for (number, photo) in photos.iter().enumerate() {
         put(&mut client, &format!("photo-{number}"), photo);

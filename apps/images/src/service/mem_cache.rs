@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long one that didn't answer isn't asked.
 const REST: Duration = Duration::from_secs(1);
 
+/// Hashing so many bytes takes longer than other requests should wait.
+const LARGE: usize = 1 << 20;
+
 /// The namespace of the bytes there.
 const NAMESPACE: &str = "images";
 
@@ -134,7 +137,7 @@ impl MemCache {
         if status != StatusCode::OK {
             return None;
         }
-        if Hash::of(&bytes) != hash {
+        if hash_of(&bytes).await? != hash {
             self.counts.wrong.fetch_add(1, Relaxed);
             tracing::warn!(%hash, service = self.url, "the mem-cache service had other bytes");
             self.remove(hash).await;
@@ -235,6 +238,15 @@ impl MemCache {
         }
         told.map(|told| (told.status, told.body))
     }
+}
+
+/// The hash of bytes, beside the requests if there are many.
+async fn hash_of(bytes: &Bytes) -> Option<Hash> {
+    if bytes.len() < LARGE {
+        return Some(Hash::of(bytes));
+    }
+    let bytes = bytes.clone();
+    tokio::task::spawn_blocking(move || Hash::of(&bytes)).await.ok()
 }
 
 fn path(hash: Hash) -> String {
