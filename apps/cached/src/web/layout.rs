@@ -4,9 +4,8 @@
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
-use http::StatusCode;
 use larder_web::text::encode;
-use larder_web::{Assets, Problem, Visit, asset_url};
+use larder_web::{Assets, Problem, ProblemPart, Visit, asset_url};
 use rust_embed::RustEmbed;
 
 /// Style sheet and script of the pages.
@@ -110,12 +109,7 @@ pub(super) fn go_back(notice: Notice) -> Response {
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame,
-    status: u16,
-    title: &'a str,
-    detail: &'a str,
-    request_id: &'a str,
-    must_sign_in: bool,
-    is_ours: bool,
+    part: ProblemPart<'a>,
 }
 
 /// A problem as a page.
@@ -129,14 +123,7 @@ pub(crate) fn error_page(problem: &Problem, request_id: &str) -> String {
             here: "/".into(),
             notice: None,
         },
-        status: problem.status.as_u16(),
-        title: &problem.title,
-        detail: &problem.detail,
-        request_id,
-        must_sign_in: problem.status == StatusCode::UNAUTHORIZED,
-        is_ours: problem.status.is_server_error(),
+        part: ProblemPart::with_sign_in(problem, request_id, "/sign-in", ("/", "Go to the cache")),
     };
-    // The template writes to memory only; should it fail all the same, the
-    // words matter more than the style.
-    page.render().unwrap_or_else(|_| format!("{} ({request_id})", problem.status))
+    ProblemPart::page(problem, request_id, &page)
 }

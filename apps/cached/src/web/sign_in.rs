@@ -6,7 +6,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use larder_web::{Checked, NotSignedIn, Peer, Problem, Site, Visit, local};
+use larder_web::{Checked, NotSignedIn, Peer, Problem, Site, TokenForm, Visit, local};
 
 use super::layout::Frame;
 
@@ -14,14 +14,13 @@ use super::layout::Frame;
 #[template(path = "sign_in.html")]
 struct SignInPage {
     frame: Frame,
-    next: String,
-    problem: Option<&'static str>,
+    form: TokenForm,
 }
 
 impl SignInPage {
     fn new(visit: &Visit, next: String, problem: Option<&'static str>) -> Self {
         let frame = Frame { must_sign_in: false, ..Frame::of(visit, "Sign in") };
-        Self { frame, next, problem }
+        Self { frame, form: TokenForm::new(visit, "/sign-in", next, problem) }
     }
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use larder_web::{Checked, NotSignedIn, Peer, Problem, Visit, local};
+use larder_web::{Checked, NotSignedIn, Peer, Problem, TokenForm, Visit, local};
 
 use super::layout::{Frame, Tab};
 use crate::web::Web;
@@ -13,8 +13,15 @@ use crate::web::Web;
 #[template(path = "sign_in.html")]
 struct SignInPage {
     frame: Frame,
-    next: String,
-    problem: Option<&'static str>,
+    form: TokenForm,
+}
+
+impl SignInPage {
+    fn new(web: &Web, visit: &Visit, next: String, problem: Option<&'static str>) -> Self {
+        let frame = web.frame(visit, "Sign in", Tab::None);
+        let action = format!("{}/sign-in", frame.base);
+        Self { frame, form: TokenForm::new(visit, action, next, problem) }
+    }
 }
 
 /// `GET /sign-in?next=`
@@ -23,8 +30,7 @@ pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Result<Respons
     if !visit.must_sign_in {
         return Ok(Redirect::to(&next).into_response());
     }
-    let frame = web.frame(&visit, "Sign in", Tab::None);
-    visit.page(&SignInPage { frame, next, problem: None })
+    visit.page(&SignInPage::new(&web, &visit, next, None))
 }
 
 /// `POST /sign-in`
@@ -37,8 +43,7 @@ pub(super) async fn enter(
     larder_web::sign_in(&web.site.access, peer, &form, &start).or_else(|again| {
         let NotSignedIn { status, problem } = again;
         let next = local(form.fields.get("next"), &start);
-        let frame = web.frame(&form.visit, "Sign in", Tab::None);
-        form.visit.answer(status, &SignInPage { frame, next, problem: Some(problem) })
+        form.visit.answer(status, &SignInPage::new(&web, &form.visit, next, Some(problem)))
     })
 }
 

@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use larder_clock::Timestamp;
 use larder_web::text::{self, Moment};
-use larder_web::{Problem, Visit, asset_url};
+use larder_web::{Problem, ProblemPart, Visit, Way, asset_url};
 use rust_embed::RustEmbed;
 
 use super::form::Wrong;
@@ -267,35 +267,28 @@ impl Frame {
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame,
-    status: u16,
-    title: &'a str,
-    detail: &'a str,
-    request_id: &'a str,
-    is_ours: bool,
-    /// The same page at other servers, should this one be what is wrong.
-    elsewhere: Vec<String>,
+    part: ProblemPart<'a>,
 }
 
 /// A problem as a page; `here` is the path behind the service's base.
 pub(in crate::web) fn error_page(web: &Web, problem: &Problem, id: &str, here: &str) -> String {
-    let is_ours = problem.status.is_server_error();
     let seat = seat_of(here).map(|seat| format!("{}{seat}", web.base())).unwrap_or_default();
     let frame = Frame { seat, ..web.bare_frame(&problem.title) };
-    let page = ErrorPage {
-        elsewhere: match is_ours {
-            true => frame.peers.iter().map(|peer| format!("{peer}{here}")).collect(),
-            false => Vec::new(),
-        },
-        frame,
-        status: problem.status.as_u16(),
-        title: &problem.title,
-        detail: &problem.detail,
-        request_id: id,
-        is_ours,
-    };
-    // The template writes to memory only; should it fail all the same, the
-    // words matter more than the style.
-    page.render().unwrap_or_else(|_| format!("{} ({id})", problem.status))
+    // The same page at other servers, should this one be what is wrong.
+    let peers = frame.peers.iter().filter(|_| problem.status.is_server_error());
+    let mut ways: Vec<_> = peers
+        .map(|peer| {
+            let host = peer.split('/').nth(2).unwrap_or("another server");
+            Way::primary(format!("{peer}{here}"), format!("Go on at {host}"))
+        })
+        .collect();
+    let start = if ways.is_empty() { Way::primary } else { Way::other };
+    ways.push(start(frame.start(), "Go to the start".to_owned()));
+    let mut part = ProblemPart::new(problem, id, ways);
+    if !frame.seat.is_empty() {
+        part = part.or(&format!("{}/sign-in", frame.base), "Sign in");
+    }
+    ProblemPart::page(problem, id, &ErrorPage { frame, part })
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::StatusCode;
-use larder_web::{Problem, Visit, asset_url};
+use larder_web::{Problem, ProblemPart, Visit, asset_url};
 use rust_embed::RustEmbed;
 
 use super::text::encode;
@@ -173,28 +172,15 @@ pub(super) fn go_to(path: &str, notice: Notice) -> Response {
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame,
-    status: u16,
-    title: &'a str,
-    detail: &'a str,
-    request_id: &'a str,
-    must_sign_in: bool,
-    is_ours: bool,
+    part: ProblemPart<'a>,
 }
 
 /// A problem as a page.
 pub(crate) fn error_page(problem: &Problem, request_id: &str) -> String {
-    let page = ErrorPage {
-        frame: Frame::bare(problem.title.clone()),
-        status: problem.status.as_u16(),
-        title: &problem.title,
-        detail: &problem.detail,
-        request_id,
-        must_sign_in: problem.status == StatusCode::UNAUTHORIZED,
-        is_ours: problem.status.is_server_error(),
-    };
-    // The template writes to memory only; should it fail all the same, the
-    // words matter more than the style.
-    page.render().unwrap_or_else(|_| format!("{} ({request_id})", problem.status))
+    let part = ProblemPart::with_sign_in(problem, request_id, "/sign-in", ("/", "Go to the start"));
+    let part = part.or("/keys", "See all keys");
+    let page = ErrorPage { frame: Frame::bare(problem.title.clone()), part };
+    ProblemPart::page(problem, request_id, &page)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use larder_web::{Checked, NotSignedIn, Peer, Problem, Visit, local};
+use larder_web::{Checked, NotSignedIn, Peer, Problem, TokenForm, Visit, local};
 
 use super::Pages;
 use super::layout::{Frame, Tab};
@@ -13,8 +13,14 @@ use super::layout::{Frame, Tab};
 #[template(path = "sign_in.html")]
 struct SignInPage {
     frame: Frame,
-    next: String,
-    problem: Option<&'static str>,
+    form: TokenForm,
+}
+
+impl SignInPage {
+    fn new(visit: &Visit, next: String, problem: Option<&'static str>) -> Self {
+        let frame = Frame { must_sign_in: false, ..Frame::of(visit, "Sign in", Tab::None) };
+        Self { frame, form: TokenForm::new(visit, "/sign-in", next, problem) }
+    }
 }
 
 /// `GET /sign-in?next=`
@@ -23,7 +29,7 @@ pub(super) async fn page(visit: Visit) -> Result<Response, Problem> {
     if !visit.must_sign_in {
         return Ok(Redirect::to(&next).into_response());
     }
-    visit.page(&SignInPage { frame: frame(&visit), next, problem: None })
+    visit.page(&SignInPage::new(&visit, next, None))
 }
 
 /// `POST /sign-in`
@@ -35,17 +41,11 @@ pub(super) async fn enter(
     larder_web::sign_in(&pages.site.access, peer, &form, "/").or_else(|again| {
         let NotSignedIn { status, problem } = again;
         let next = local(form.fields.get("next"), "/");
-        let page = SignInPage { frame: frame(&form.visit), next, problem: Some(problem) };
-        form.visit.answer(status, &page)
+        form.visit.answer(status, &SignInPage::new(&form.visit, next, Some(problem)))
     })
 }
 
 /// `POST /sign-out`
 pub(super) async fn leave(_: Checked) -> Response {
     larder_web::sign_out("/")
-}
-
-fn frame(visit: &Visit) -> Frame {
-    let frame = Frame::of(visit, "Sign in", Tab::None);
-    Frame { must_sign_in: false, ..frame }
 }
