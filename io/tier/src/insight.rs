@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use larder_cache::what_if::{Event, Report, Totals, WhatIf};
 use larder_cache::{Autopilot, Cache, Caution, Decision, Objective, PolicyKind, Weigh, what_if};
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 
 /// How often the recorded requests are fetched. At the sample's usual size a
 /// busy cache fills its queue in many times that.
@@ -177,7 +178,7 @@ struct Watch<V> {
     began_at: u64,
     stepped_at: u64,
     reported_at: Option<u64>,
-    /// The time spent at work since the last report.
+    /// The processor time that the simulations took since the last report.
     busy: Duration,
     /// The most that may be sampled, as a part of all keys.
     limit: f64,
@@ -216,9 +217,9 @@ impl<V: Clone + Weigh> Watch<V> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.forget(),
             }
-            let start = Instant::now();
+            let start = processor_time();
             room = self.observe(room);
-            self.busy += start.elapsed();
+            self.busy += processor_time() - start;
             let since = reported.elapsed();
             if since >= REPORT_PERIOD {
                 self.report(since);
@@ -318,6 +319,12 @@ impl<V: Clone + Weigh> Watch<V> {
         // The report was about the old ones.
         self.reported_at = None;
     }
+}
+
+/// What this thread has had of the processors, which on a busy machine is less
+/// than the time that has gone by.
+fn processor_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// Simulations that have seen nothing yet.

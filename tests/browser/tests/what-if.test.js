@@ -55,16 +55,16 @@ describe("what if", () => {
 
   it("draws a curve for each policy and recommends what is better, and applies it by a click", async () => {
     await read(REQUESTS);
-    await until(async () => (await ask()).recommendation, "a better policy is recommended");
     for (const javaScriptEnabled of [false, true]) {
       await change({ policy: "fifo" });
-      const { recommendation } = await until(async () => {
-        const told = await ask();
-        return told.recommendation?.present_policy === "fifo" && told;
-      }, "FIFO is in charge");
       page = await world.visitor({ javaScriptEnabled });
-      await page.goto("/cache");
-      assert.equal(await page.locator("#advice").innerText(), recommendation.sentence);
+      // A report that is made anew between the two looks may say other figures.
+      const recommendation = await until(async () => {
+        const { recommendation } = await ask();
+        if (recommendation?.present_policy !== "fifo") return false;
+        await page.goto("/cache");
+        return (await page.locator("#advice").innerText()) === recommendation.sentence && recommendation;
+      }, "the page recommends what the API does in place of FIFO");
       const drawing = page.locator(".drawing.broad");
       assert.equal(await drawing.locator("polyline.curve").count(), 9);
       assert.equal(await page.locator(".ranking li").count(), 10);
