@@ -29,7 +29,7 @@ pub(crate) use meta::Deleted;
 pub(crate) use store::{Outcome, Stored};
 pub(crate) use time::Moment;
 use time::{NEVER, Time};
-pub(crate) use value::Value;
+pub(crate) use value::{PartialValue, Value};
 
 /// Keys that are looked up together.
 pub(crate) const BATCH: usize = 16;

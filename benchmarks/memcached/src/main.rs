@@ -1,6 +1,7 @@
 //! The mem-cache server beside memcached and Redis: one server thread on core 0,
 //! one client on core 1, the same requests, in turns. It counts bytes, so that
-//! a wrong answer stops it; what is in them, tests look at.
+//! a wrong answer stops it; what is in them, tests look at. In the table of speed
+//! is a server too that does nothing but move the bytes: the limit for all.
 //!
 //! ```sh
 //! LARDER_BINARY=target/release/larder MEMCACHED_BINARY=/path/to/memcached \
@@ -8,15 +9,16 @@
 //! ```
 //!
 //! Tables are Markdown on the standard output, as they come; `--quick` takes a
-//! third of the rounds.
+//! third of the rounds, and `--size 102400` values of that size alone.
 
 mod client;
 mod dialect;
+mod floor;
 mod server;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::client::{Load, Window};
 use crate::dialect::Dialect;
@@ -38,21 +40,31 @@ const CELLS: [(usize, usize, usize); 6] = [
 ];
 
 fn main() -> Result<()> {
-    client::pin_to(1)?;
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let quick = words.iter().any(|word| word == "--quick");
-    let rounds = if quick { ROUNDS / 3 } else { ROUNDS };
-    let mut questions: Vec<&str> =
-        words.iter().map(String::as_str).filter(|word| *word != "--quick").collect();
-    if questions.is_empty() {
-        questions = vec!["speed", "memory", "idle"];
+    let mut rounds = ROUNDS;
+    let mut only = None;
+    let mut questions = Vec::new();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            // How this program starts itself.
+            "floor" => {
+                return floor::serve(words.nth(1).context("floor -p of what port?")?.parse()?);
+            }
+            "--quick" => rounds = ROUNDS / 3,
+            "--size" => only = Some(words.next().context("--size of how many bytes?")?.parse()?),
+            "speed" | "memory" | "idle" => questions.push(word),
+            other => bail!("{other} is none of speed, memory, idle, --quick, --size"),
+        }
     }
+    if questions.is_empty() {
+        questions = ["speed", "memory", "idle"].map(str::to_owned).into();
+    }
+    client::pin_to(1)?;
     for question in questions {
-        match question {
-            "speed" => speed(rounds)?,
+        match question.as_str() {
+            "speed" => speed(rounds, only)?,
             "memory" => memory()?,
-            "idle" => idle()?,
-            other => bail!("{other} is none of speed, memory, idle, --quick"),
+            _ => idle()?,
         }
     }
     Ok(())
@@ -63,13 +75,17 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-fn speed(rounds: usize) -> Result<()> {
+fn speed(rounds: usize, only: Option<usize>) -> Result<()> {
     println!(
         "\n| value, under way | server | requests/s | CPU per request | p50 | p99 | requests/s, ratio | CPU, ratio |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    let servers = server::all()?;
+    let mut servers = server::all()?;
+    servers.push(server::floor()?);
     for (size, keys, depth) in CELLS {
+        if only.is_some_and(|only| only != size) {
+            continue;
+        }
         let mut loads = Vec::new();
         for server in &servers {
             let load = Load { size, keys, depth, connections: CONNECTIONS };

@@ -34,6 +34,12 @@ pub(crate) fn all() -> Result<Vec<Server>> {
     Ok(servers)
 }
 
+/// The one that does nothing but move bytes.
+pub(crate) fn floor() -> Result<Server> {
+    let own = std::env::current_exe()?;
+    start("the kernel alone", own.to_str().context("a path in UTF-8")?, &["floor".to_owned()])
+}
+
 fn memcached_flags(first: &[&str]) -> Vec<String> {
     let rest = "-m 1024 -t 1 -c 12000 -l 127.0.0.1 -U 0".split(' ');
     first.iter().copied().chain(rest).map(str::to_owned).collect()

@@ -6,12 +6,15 @@
 //! sixteen, and the handle takes four less than one of a slice: with a million
 //! small values in memory that is what a tenth of the memory goes into.
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::Deref;
 use std::process::abort;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::BufMut;
+use bytes::buf::UninitSlice;
 
 /// What stands before the bytes.
 struct Head {
@@ -39,11 +42,6 @@ unsafe impl Send for Value {}
 unsafe impl Sync for Value {}
 
 impl Value {
-    /// So many zeros, to be written over.
-    pub(crate) fn zeroed(len: usize) -> Self {
-        Self::allocate(len, true)
-    }
-
     /// The same with a client's flags. For values that have one handle; those
     /// of others are left as they are.
     pub(crate) fn with_flags(mut self, flags: u32) -> Self {
@@ -57,16 +55,6 @@ impl Value {
         self.head().flags
     }
 
-    /// The bytes to be written to, if this is the only handle.
-    pub(crate) fn get_mut(&mut self) -> Option<&mut [u8]> {
-        self.head_mut()?;
-        let (bytes, len) = (self.bytes(), self.len as usize);
-        #[allow(unsafe_code, reason = "see the file's head")]
-        // SAFETY: the allocation has `len` bytes there, all written when it was
-        // made, and nobody else has a handle or can get one meanwhile.
-        Some(unsafe { slice::from_raw_parts_mut(bytes, len) })
-    }
-
     /// The layout of an allocation for so many bytes.
     fn layout(len: usize) -> Layout {
         let bytes = Layout::array::<u8>(len);
@@ -74,17 +62,15 @@ impl Value {
         whole.expect("less than the address space").0
     }
 
-    /// One handle to zeros, or to bytes that the caller writes before anybody
-    /// reads them.
-    fn allocate(len: usize, is_zeroed: bool) -> Self {
+    /// One handle to bytes that the caller writes before anybody reads them.
+    fn allocate(len: usize) -> Self {
         let short = u32::try_from(len).expect("no entry has 4 GiB");
         let layout = Self::layout(len);
         #[allow(unsafe_code, reason = "see the file's head")]
         // SAFETY: the layout has a size, that of the head at least. It has room
         // and alignment for a head, which is written before anything reads it.
         unsafe {
-            let start = if is_zeroed { alloc_zeroed(layout) } else { alloc(layout) };
-            let Some(head) = NonNull::new(start.cast::<Head>()) else {
+            let Some(head) = NonNull::new(alloc(layout).cast::<Head>()) else {
                 handle_alloc_error(layout);
             };
             head.write(Head { count: AtomicU32::new(1), flags: 0 });
@@ -127,9 +113,8 @@ impl Deref for Value {
     #[inline]
     fn deref(&self) -> &[u8] {
         #[allow(unsafe_code, reason = "see the file's head")]
-        // SAFETY: the allocation has `len` bytes there, all written when it was
-        // made. They are changed through `get_mut` alone, which wants this
-        // handle alone.
+        // SAFETY: the allocation has `len` bytes there, all written before a
+        // `Value` was given to anybody, and never again.
         unsafe {
             slice::from_raw_parts(self.bytes(), self.len as usize)
         }
@@ -144,13 +129,9 @@ impl AsRef<[u8]> for Value {
 
 impl From<&[u8]> for Value {
     fn from(bytes: &[u8]) -> Self {
-        let value = Self::allocate(bytes.len(), false);
-        #[allow(unsafe_code, reason = "see the file's head")]
-        // SAFETY: both are of that length, and nobody knows the new one yet.
-        unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), value.bytes(), bytes.len());
-        }
-        value
+        let mut part = PartialValue::new(bytes.len());
+        part.put_slice(bytes);
+        part.value
     }
 }
 
@@ -182,6 +163,47 @@ impl Drop for Value {
     }
 }
 
+/// A value on its way in, whose memory nobody wrote to before: filled from the
+/// start, as a buffer.
+pub(crate) struct PartialValue {
+    value: Value,
+    /// How many of its bytes are written.
+    filled: usize,
+}
+
+impl PartialValue {
+    /// Room for so many bytes.
+    pub(crate) fn new(len: usize) -> Self {
+        Self { value: Value::allocate(len), filled: 0 }
+    }
+
+    /// The value, if all of it is here.
+    pub(crate) fn whole(self) -> Option<Value> {
+        (!self.has_remaining_mut()).then_some(self.value)
+    }
+}
+
+#[allow(unsafe_code, reason = "what sockets read into is to be trusted with lengths")]
+// SAFETY: the chunk is always the same memory, but for what is filled since, and
+// begins behind that.
+unsafe impl BufMut for PartialValue {
+    fn remaining_mut(&self) -> usize {
+        self.value.len as usize - self.filled
+    }
+
+    unsafe fn advance_mut(&mut self, count: usize) {
+        assert!(count <= self.remaining_mut(), "{count} bytes are more than there was room for");
+        self.filled += count;
+    }
+
+    fn chunk_mut(&mut self) -> &mut UninitSlice {
+        let (start, len) = (self.value.bytes().wrapping_add(self.filled), self.remaining_mut());
+        // SAFETY: so many bytes of the allocation are left there, and nobody
+        // else has a handle to it.
+        unsafe { UninitSlice::from_raw_parts_mut(start, len) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -200,22 +222,39 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|byte| byte as u8).collect();
             let value = Value::from(&*bytes).with_flags(len);
             assert_eq!((&*value, value.flags()), (&*bytes, len));
-            let mut zeros = Value::zeroed(bytes.len());
-            assert!(zeros.iter().all(|&byte| byte == 0) && zeros.flags() == 0);
-            zeros.get_mut().expect("nobody else has it").copy_from_slice(&bytes);
-            assert_eq!(*zeros, *value);
         }
     }
 
     #[test]
+    fn a_value_comes_in_parts_and_is_none_before() {
+        let mut part = PartialValue::new(10);
+        for (bytes, left) in [(&b"some"[..], 6), (b"", 6), (b"where", 1), (b"!", 0)] {
+            part.put_slice(bytes);
+            assert_eq!(part.remaining_mut(), left);
+        }
+        let value = part.whole().expect("it is all here");
+        assert_eq!((&*value, value.flags()), (&b"somewhere!"[..], 0));
+        assert!(PartialValue::new(0).whole().is_some_and(|value| value.is_empty()));
+        let mut part = PartialValue::new(2);
+        part.put_u8(b'a');
+        assert!(part.whole().is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "more than there was room for")]
+    #[allow(unsafe_code, reason = "it is what must be caught")]
+    fn nothing_is_taken_for_written_that_has_no_room() {
+        // SAFETY: it panics.
+        unsafe { PartialValue::new(3).advance_mut(4) }
+    }
+
+    #[test]
     fn nothing_changes_that_is_shared() {
-        let mut value = Value::from(&b"one"[..]).with_flags(1);
+        let value = Value::from(&b"one"[..]).with_flags(1);
         let other = value.clone();
-        assert!(value.get_mut().is_none());
         assert_eq!(value.clone().with_flags(2).flags(), 1);
         drop(other);
-        value.get_mut().expect("the other is gone")[0] = b'O';
-        assert_eq!(*value, *b"One");
+        assert_eq!(*value, *b"one");
         assert_eq!(value.with_flags(3).flags(), 3);
     }
 
@@ -233,7 +272,6 @@ mod tests {
                 });
             }
         });
-        let mut value = value;
-        assert!(value.get_mut().is_some(), "all others are gone");
+        assert_eq!(value.with_flags(1).flags(), 1, "all others are gone");
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use larder_wire::{Block, Get, Step, Store, Words, block, reply, step};
 
 use super::auth::{self, Login};
@@ -14,7 +15,7 @@ use super::output::Output;
 use super::transport::Transport;
 use super::worker::{BUFFER_BYTES, Worker};
 use super::{batch::Batch, text};
-use crate::items::{Count, Reception, Value};
+use crate::items::{Count, PartialValue, Reception};
 
 /// A value of this size or more that isn't here as a whole gets its own memory
 /// and is received there.
@@ -36,8 +37,7 @@ enum Expects {
 /// A large value on its way in.
 struct Receiving {
     store: Store<'static>,
-    value: Value,
-    filled: usize,
+    value: PartialValue,
     _room: Reception,
 }
 
@@ -108,14 +108,10 @@ impl Connection {
         context: &mut Context<'_>,
         transport: &mut impl Transport,
     ) -> Poll<io::Result<usize>> {
-        if let Expects::Value(receiving) = &mut self.expects {
-            let value = receiving.value.get_mut().expect("nobody else has it yet");
-            if receiving.filled < value.len() {
-                let rest = &mut value[receiving.filled..];
-                let read = ready!(transport.poll_read_into(context, rest))?;
-                receiving.filled += read;
-                return Poll::Ready(Ok(read));
-            }
+        if let Expects::Value(receiving) = &mut self.expects
+            && receiving.value.has_remaining_mut()
+        {
+            return transport.poll_read(context, &mut receiving.value);
         }
         if self.input.is_empty() {
             ready!(transport.poll_ready(context))?;
@@ -287,12 +283,11 @@ impl Connection {
             self.expects = Expects::Nothing(store.len + 2);
             return 0;
         };
-        let mut value = Value::zeroed(store.len);
+        let mut value = PartialValue::new(store.len);
         let filled = input.len().min(store.len);
-        let bytes = value.get_mut().expect("it was made here");
-        bytes[..filled].copy_from_slice(&input[..filled]);
+        value.put_slice(&input[..filled]);
         let store = store.into_owned();
-        self.expects = Expects::Value(Box::new(Receiving { store, value, filled, _room: room }));
+        self.expects = Expects::Value(Box::new(Receiving { store, value, _room: room }));
         filled
     }
 
@@ -300,13 +295,14 @@ impl Connection {
     /// bytes its end took.
     fn end_value(&mut self, input: &[u8]) -> usize {
         let Expects::Value(receiving) = &self.expects else { return 0 };
-        if receiving.filled < receiving.value.len() || input.len() < 2 {
+        if receiving.value.has_remaining_mut() || input.len() < 2 {
             return 0;
         }
         let Expects::Value(receiving) = std::mem::replace(&mut self.expects, Expects::Lines) else {
             return 0;
         };
         let Receiving { store, value, .. } = *receiving;
+        let Some(value) = value.whole() else { return 0 };
         if input.starts_with(reply::LINE_END) {
             text::store(self, &store, value);
         } else {

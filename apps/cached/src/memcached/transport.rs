@@ -5,7 +5,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A socket.
@@ -19,14 +20,7 @@ pub(super) trait Transport {
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>>;
-
-    /// Fills a part of `buffer` from its start; how much, 0 at the end.
-    fn poll_read_into(
-        &mut self,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
+        buffer: &mut impl BufMut,
     ) -> Poll<io::Result<usize>>;
 
     /// Sends slices in their order; how many bytes.
@@ -66,19 +60,9 @@ impl<S: Stream> Transport for S {
     fn poll_read(
         &mut self,
         context: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
+        buffer: &mut impl BufMut,
     ) -> Poll<io::Result<usize>> {
         tokio_util::io::poll_read_buf(Pin::new(self), context, buffer)
-    }
-
-    fn poll_read_into(
-        &mut self,
-        context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        let read = AsyncRead::poll_read(Pin::new(self), context, &mut buffer);
-        read.map_ok(|()| buffer.filled().len())
     }
 
     fn poll_write(
