@@ -75,6 +75,16 @@ fn the_service_keeps_the_images_also_over_a_restart_of_the_store() {
     assert!(!read(&mut client, "photo-1?w=40", &made.body));
     assert!(read(&mut client, "photo-1?w=40", &made.body));
 
+    // Who has them already is told so, and nothing goes from there to here.
+    for target in ["/images/photo-1?w=40", "/images/photo-1"] {
+        let whole = client.get(target);
+        let (path, etag) = (path_of(&whole.body), whole.header("etag").expect("it has one"));
+        assert_eq!(there.ask("DELETE", &path, b"").status, 204);
+        let again = client.send("GET", target, &[("If-None-Match", etag)], b"").expect("answers");
+        assert_eq!((again.status, is_hit(&again)), (304, true));
+        assert_eq!(there.get(&path).status, 404, "{target} was read, and put there again");
+    }
+
     // What nobody names any more is taken out.
     assert!(!read(&mut client, "photo-0", &photos[0]));
     assert_eq!(client.ask("DELETE", "/images/photo-0", b"").status, 204);

@@ -35,19 +35,30 @@ impl Images {
     /// # Errors
     /// [`Error::NoSuchImage`], or the store fails.
     pub async fn get(&self, key: &ImageKey) -> Result<Served> {
-        self.get_from(key, STREAM_FROM).await
+        self.get_from(key, STREAM_FROM, |_| true).await
     }
 
     /// The image under `key` for a request that wants a part of it: a large
-    /// one that isn't in memory stays in the store.
+    /// one that isn't in memory stays in the store. A mem-cache service is
+    /// asked for the bytes only if they are wanted once it is known what they
+    /// are.
     ///
     /// # Errors
     /// As [`Images::get`].
-    pub async fn get_for_part(&self, key: &ImageKey) -> Result<Served> {
-        self.get_from(key, PARTS_FROM).await
+    pub async fn get_for_part(
+        &self,
+        key: &ImageKey,
+        is_wanted: impl Fn(&Content) -> bool,
+    ) -> Result<Served> {
+        self.get_from(key, PARTS_FROM, is_wanted).await
     }
 
-    async fn get_from(&self, key: &ImageKey, leave_from: u64) -> Result<Served> {
+    async fn get_from(
+        &self,
+        key: &ImageKey,
+        leave_from: u64,
+        is_wanted: impl Fn(&Content) -> bool,
+    ) -> Result<Served> {
         let tier_key = tier_key(key, "");
         let load = || load(self.clone(), key.clone(), leave_from);
         let Some(mem_cache) = &self.shared.mem_cache else {
@@ -57,6 +68,9 @@ impl Images {
         let mut missing = None;
         for _ in 0..RELOADS {
             let mut served = served(self.shared.tier.get_uncounted(&tier_key, load).await?)?;
+            if !is_wanted(&served.content) {
+                return Ok(self.counted(start, served));
+            }
             let image = served.content.image.clone();
             if served.content.elsewhere.is_none() || image.size >= leave_from {
                 return Ok(self.counted(start, Served { source: Source::Store, ..served }));
@@ -108,13 +122,19 @@ impl Images {
         stream.map_err(|error| self.noted(error.into()))
     }
 
-    /// A variant of the image under `key`.
+    /// A variant of the image under `key`. As with a part, a mem-cache service
+    /// is asked for the bytes only if they are wanted.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`], the variant can't be made, or the store fails.
-    pub async fn variant(&self, key: &ImageKey, variant: Variant) -> Result<Served> {
+    pub async fn variant(
+        &self,
+        key: &ImageKey,
+        variant: Variant,
+        is_wanted: impl Fn(&Content) -> bool,
+    ) -> Result<Served> {
         if variant.is_original() {
-            return self.get(key).await;
+            return self.get_from(key, STREAM_FROM, is_wanted).await;
         }
         let tier_key = tier_key(key, &variant.to_string());
         let Some(mem_cache) = &self.shared.mem_cache else {
@@ -125,6 +145,9 @@ impl Images {
         let made = Made::default();
         let load = || render_elsewhere(self.clone(), key.clone(), variant, made.clone());
         let mut served = served(self.shared.tier.get_uncounted(&tier_key, load).await?)?;
+        if !is_wanted(&served.content) {
+            return Ok(self.counted(start, served));
+        }
         let Some((hash, _)) = served.content.elsewhere else { return Ok(served) };
         let (bytes, source) = match made.get() {
             Some(bytes) => (bytes.clone(), Source::Store),

@@ -184,10 +184,10 @@ async fn every_variant_takes_one_of_two_decoders_per_core() {
     assert_eq!(decoders.available_permits(), 2 * cores);
     let variant = |w| Variant::parse(Some(w), None, None, None).expect("a variant");
     let key = "a".parse().expect("a key");
-    images.variant(&key, variant("20")).await.expect("is made");
+    images.variant(&key, variant("20"), |_| true).await.expect("is made");
     assert_eq!(decoders.available_permits(), 2 * cores, "it gave its decoder back");
     // Where there is no decoder to be had, nothing is decoded.
     decoders.close();
-    assert!(images.variant(&key, variant("10")).await.is_err());
-    images.variant(&key, variant("20")).await.expect("is in memory");
+    assert!(images.variant(&key, variant("10"), |_| true).await.is_err());
+    images.variant(&key, variant("20"), |_| true).await.expect("is in memory");
 }

@@ -234,9 +234,10 @@ pub(crate) async fn get_image(
         let (image, source) = images.describe(&key).await?;
         return Ok(answer_head(&image, source));
     }
+    let is_wanted = |content: &Content| !is_not_modified(&headers, content);
     let served = match headers.contains_key(header::RANGE) && variant.is_original() {
-        true => images.get_for_part(&key).await?,
-        false => images.variant(&key, variant).await?,
+        true => images.get_for_part(&key, is_wanted).await?,
+        false => images.variant(&key, variant, is_wanted).await?,
     };
     answer(&images, &served, &headers).await
 }
@@ -378,6 +379,10 @@ fn content_headers(content: &Content, source: Source) -> [(HeaderName, HeaderVal
     ]
 }
 
+fn is_not_modified(headers: &HeaderMap, content: &Content) -> bool {
+    conditions::is_not_modified(headers, &content.etag, content.image.updated_at)
+}
+
 async fn answer(
     images: &Images,
     served: &Served,
@@ -385,7 +390,7 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let Served { content, source } = served;
     let fixed = content_headers(content, *source);
-    if conditions::is_not_modified(headers, &content.etag, content.image.updated_at) {
+    if is_not_modified(headers, content) {
         return Ok((StatusCode::NOT_MODIFIED, fixed).into_response());
     }
     let len = content.len();
