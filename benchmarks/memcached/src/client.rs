@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::net::RecvFlags;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::dialect::Dialect;
 use crate::server::Server;
@@ -29,6 +30,8 @@ pub(crate) struct Window {
     pub(crate) cpu_us: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
+    /// The client's own processor time, as a part of one core's.
+    pub(crate) client_share: f64,
 }
 
 struct Connection {
@@ -52,10 +55,12 @@ pub(crate) struct Client {
     times: Vec<f64>,
 }
 
-/// Keeps this process on one core.
-pub(crate) fn pin_to(core: usize) -> Result<()> {
+/// Keeps this process on some cores.
+pub(crate) fn pin_to(cores: &[usize]) -> Result<()> {
     let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
+    for &core in cores {
+        set.set(core);
+    }
     rustix::thread::sched_setaffinity(None, &set).context("two cores are needed")?;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -97,6 +102,7 @@ impl Client {
     pub(crate) fn run(&mut self, server: &Server, length: Duration) -> Result<Window> {
         self.times.clear();
         let (before, since) = (server.processor_seconds()?, Instant::now());
+        let own_before = processor_time();
         let end = since + length;
         for number in 0..self.connections.len() {
             self.begin(number)?;
@@ -135,6 +141,7 @@ impl Client {
             cpu_us: used * 1e6 / answered as f64,
             p50_us: at(0.5),
             p99_us: at(0.99),
+            client_share: (processor_time() - own_before) / length.as_secs_f64(),
         })
     }
 
@@ -176,7 +183,7 @@ impl Client {
     fn read(&mut self, number: usize) -> Result<bool> {
         let connection = &mut self.connections[number];
         while connection.awaited > 0 {
-            let read = if self.load.size >= 4096 {
+            let read = if self.load.size * self.load.depth >= 4096 {
                 let most = self.buffer.len().min(connection.awaited);
                 let buffer = &mut self.buffer[..most];
                 rustix::net::recv(&connection.stream, buffer, RecvFlags::TRUNC)
@@ -195,6 +202,12 @@ impl Client {
         }
         Ok(true)
     }
+}
+
+/// This thread's processor time, in seconds.
+fn processor_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Puts all keys, some hundreds at a time.

@@ -5,7 +5,7 @@
 //!
 //! ```sh
 //! LARDER_BINARY=target/release/larder MEMCACHED_BINARY=/path/to/memcached \
-//!     cargo run --release --manifest-path benchmarks/memcached/Cargo.toml -- speed memory idle
+//!     cargo run --release --manifest-path benchmarks/memcached/Cargo.toml -- speed threads memory idle
 //! ```
 //!
 //! Tables are Markdown on the standard output, as they come; `--quick` takes a
@@ -52,17 +52,18 @@ fn main() -> Result<()> {
             }
             "--quick" => rounds = ROUNDS / 3,
             "--size" => only = Some(words.next().context("--size of how many bytes?")?.parse()?),
-            "speed" | "memory" | "idle" => questions.push(word),
-            other => bail!("{other} is none of speed, memory, idle, --quick, --size"),
+            "speed" | "threads" | "memory" | "idle" => questions.push(word),
+            other => bail!("{other} is none of speed, threads, memory, idle, --quick, --size"),
         }
     }
     if questions.is_empty() {
-        questions = ["speed", "memory", "idle"].map(str::to_owned).into();
+        questions = ["speed", "threads", "memory", "idle"].map(str::to_owned).into();
     }
-    client::pin_to(1)?;
     for question in questions {
+        client::pin_to(&[1])?;
         match question.as_str() {
             "speed" => speed(rounds, only)?,
+            "threads" => threads(rounds)?,
             "memory" => memory()?,
             _ => idle()?,
         }
@@ -125,6 +126,52 @@ fn report(servers: &[Server], windows: &[Vec<Window>], size: usize, depth: usize
             ratio(|w| w.cpu_us),
         );
     }
+}
+
+/// One thread on core 0, with the client on core 1, and two threads on both
+/// cores, with the client on what they leave. It takes as much as they do, so
+/// that requests per second say little; what a request takes of the server's
+/// processor time says what two threads would do if they had their cores alone.
+fn threads(rounds: usize) -> Result<()> {
+    println!(
+        "\n| under way | server | threads | requests/s | CPU per request | the client's part of two cores | two threads on free cores, times one |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let servers = [server::with_threads(1)?, server::with_threads(2)?];
+    for depth in [1, 16, 64, 256] {
+        for (one, two) in servers[0].iter().zip(&servers[1]) {
+            let load = Load { size: 100, keys: 10_000, depth, connections: CONNECTIONS };
+            let mut clients =
+                [client::Client::connect(one, load)?, client::Client::connect(two, load)?];
+            let mut windows: [Vec<Window>; 2] = Default::default();
+            for round in 0..=rounds {
+                for (place, (server, cores)) in [(one, &[1][..]), (two, &[0, 1])].iter().enumerate()
+                {
+                    client::pin_to(cores)?;
+                    let window = clients[place].run(server, WINDOW)?;
+                    if round > 0 {
+                        windows[place].push(window);
+                    }
+                }
+            }
+            for (place, own) in windows.iter().enumerate() {
+                let of = |part: fn(&Window) -> f64| median(own.iter().map(part).collect());
+                let threads = place as f64 + 1.0;
+                let times = own.iter().zip(&windows[0]);
+                let times = times.map(|(own, one)| threads * one.cpu_us / own.cpu_us);
+                println!(
+                    "| {depth} | {} | {} | {:.0} | {:.3} µs | {:.0} % | {:.2} |",
+                    one.name,
+                    threads,
+                    of(|w| w.rate),
+                    of(|w| w.cpu_us),
+                    of(|w| w.client_share * 50.0),
+                    median(times.collect()),
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn memory() -> Result<()> {

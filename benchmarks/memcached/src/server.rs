@@ -1,5 +1,5 @@
-//! The servers: started on a free port, one thread on core 0, ended when they
-//! are dropped.
+//! The servers: started on a free port, their threads on the first cores, ended
+//! when they are dropped.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -20,16 +20,11 @@ pub(crate) struct Server {
 
 /// All that are there; memcached first, to which the others are compared.
 pub(crate) fn all() -> Result<Vec<Server>> {
-    let memcached = std::env::var("MEMCACHED_BINARY").unwrap_or_else(|_| "memcached".into());
-    let larder = std::env::var("LARDER_BINARY").unwrap_or_else(|_| "larder".into());
-    let mut servers = vec![
-        start(&version(&memcached, "-V")?, &memcached, &memcached_flags(&["-u", "root"]))?,
-        start("Larder", &larder, &memcached_flags(&["memcached"]))?,
-    ];
+    let mut servers = with_threads(1)?;
     if Command::new("redis-server").arg("--version").output().is_ok() {
         let flags = "--save  --appendonly no --maxmemory 1gb --maxclients 12000 --bind 127.0.0.1";
         let flags: Vec<String> = flags.split(' ').map(str::to_owned).collect();
-        servers.push(start("Redis", "redis-server", &flags)?);
+        servers.push(start("Redis", "redis-server", &flags, 1)?);
     }
     Ok(servers)
 }
@@ -37,12 +32,21 @@ pub(crate) fn all() -> Result<Vec<Server>> {
 /// The one that does nothing but move bytes.
 pub(crate) fn floor() -> Result<Server> {
     let own = std::env::current_exe()?;
-    start("the kernel alone", own.to_str().context("a path in UTF-8")?, &["floor".to_owned()])
+    start("the kernel alone", own.to_str().context("a path in UTF-8")?, &["floor".to_owned()], 1)
 }
 
-fn memcached_flags(first: &[&str]) -> Vec<String> {
-    let rest = "-m 1024 -t 1 -c 12000 -l 127.0.0.1 -U 0".split(' ');
-    first.iter().copied().chain(rest).map(str::to_owned).collect()
+/// memcached and Larder with so many threads, each on a core of its own.
+pub(crate) fn with_threads(threads: usize) -> Result<Vec<Server>> {
+    let memcached = std::env::var("MEMCACHED_BINARY").unwrap_or_else(|_| "memcached".into());
+    let larder = std::env::var("LARDER_BINARY").unwrap_or_else(|_| "larder".into());
+    let flags = |first: &str| {
+        let rest = format!("{first} -m 1024 -t {threads} -c 12000 -l 127.0.0.1 -U 0");
+        rest.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    Ok(vec![
+        start(&version(&memcached, "-V")?, &memcached, &flags("-u root"), threads)?,
+        start("Larder", &larder, &flags("memcached"), threads)?,
+    ])
 }
 
 fn version(program: &str, flag: &str) -> Result<String> {
@@ -50,13 +54,14 @@ fn version(program: &str, flag: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned())
 }
 
-fn start(name: &str, program: &str, flags: &[String]) -> Result<Server> {
+fn start(name: &str, program: &str, flags: &[String], cores: usize) -> Result<Server> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let dialect = crate::dialect(name);
     let port = address.port().to_string();
     let port = [if dialect == dialect::Dialect::Redis { "--port" } else { "-p" }, &port];
     let mut command = Command::new("taskset");
-    command.args(["-c", "0", program]).args(flags).args(port);
+    let cores = format!("0-{}", cores - 1);
+    command.args(["-c", &cores, program]).args(flags).args(port);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let server = Server { name: name.to_owned(), address, dialect, child };
     let since = Instant::now();
