@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::Shared;
 use crate::items::{Counters, Items};
 
-/// The size of a buffer for what a client sends: measured, in twice this much a
-/// large value is copied longer, and in half more reads are needed.
+/// The size of a buffer for what a client sends. Measured: in half of it a batch
+/// with values of 10 KB takes up to a quarter longer. What is here of a larger value
+/// when its command is read has to be copied, so it isn't more.
 pub(super) const BUFFER_BYTES: usize = 32 * 1024;
 
 /// Buffers that wait for a connection.
