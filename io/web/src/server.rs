@@ -132,9 +132,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let room = Arc::new(Semaphore::new(limits.connections));
 
     loop {
+        // Who is connected already is served, also at the end: the system would
+        // break those off that nobody accepted.
         let accepted = tokio::select! {
-            () = shutdown.asked() => break,
+            biased;
             accepted = accept(&listener, &room) => accepted,
+            () = shutdown.asked() => break,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
         prepare(&stream, &limits);
