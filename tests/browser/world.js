@@ -156,6 +156,11 @@ export async function until(condition, what) {
   }
 }
 
+/** Waits until so many elements are there: a click doesn't wait for the page that it leads to. */
+export async function counts(locator, expected) {
+  await until(async () => (await locator.count()) === expected, `there are ${expected} of ${locator}`);
+}
+
 /** Nothing went wrong on the visitor's pages, but for what is `expected`. */
 export function assertQuiet(page, expected = null) {
   const problems = page.problems.filter((problem) => !expected?.test(problem));

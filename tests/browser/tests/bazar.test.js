@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { add, ask, follow, isSame, notice, number, ordersOf, stockOf, titles } from "../bookstore.js";
 import { LOOKS, assertFits } from "../looks.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 describe("bookstore", () => {
   let world;
@@ -93,7 +93,7 @@ describe("bookstore", () => {
       if (javaScriptEnabled) {
         assert.match(page.url(), /topic=tests/);
         await panel.getByRole("link", { name: "Go on shopping" }).click();
-        assert.equal(await page.locator("dialog[open]").count(), 0);
+        await counts(page.locator("dialog[open]"), 0);
         await page.locator(`[data-stock="${id}"]`, { hasText: "47 in stock" }).waitFor();
       }
 
@@ -280,7 +280,7 @@ describe("bookstore's replicas", () => {
       await watcher.locator("#state", { hasText: "live" }).waitFor();
       await watcher.evaluate(() => { globalThis.isSamePage = true; });
       const state = (name) => watcher.locator(`tr[data-replica="${name}"] .health`).innerText();
-      assert.equal(await watcher.locator("tr[data-replica]").count(), 4);
+      await counts(watcher.locator("tr[data-replica]"), 4);
 
       for (const name of ["catalog-1", "order-2"]) {
         assert.equal(await state(name), "Healthy");

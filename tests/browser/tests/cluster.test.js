@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { small } from "../pictures.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 describe("cluster", () => {
   let world;
@@ -17,7 +17,7 @@ describe("cluster", () => {
     page = await world.visitor();
     await page.goto("/cluster");
     await page.getByText("This is a single node").waitFor();
-    assert.equal(await page.locator(".chart").count(), 6);
+    await counts(page.locator(".chart"), 6);
     // Its own figures: nobody else reports for it.
     await page.locator(".tile", { hasText: "Capacity" }).getByText("256 MB").waitFor();
     await page.getByRole("button", { name: "Grow by one" }).click();

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, it } from "node:test";
 import { BELOW, FAR_ABOVE, PASSWORD, PDF, WITHIN, addOfficers, ask, badge, balance, draft, enrol, fill, notice, proposalOf, propose, signIn, tokenOf } from "../grants.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 describe("research funding", () => {
   let world;
@@ -258,10 +258,10 @@ describe("research funding", () => {
     page = await world.visitor({ javaScriptEnabled: false });
     await signIn(page, world, "researchers", pam.email, `/accounts/${account}`);
     const rows = page.locator("tbody tr");
-    assert.equal(await rows.count(), 25);
+    await counts(rows, 25);
     await page.getByRole("link", { name: "Next page" }).click();
     await rows.last().getByText("Grant for PAGES").waitFor();
-    assert.equal(await rows.count(), 6);
+    await counts(rows, 6);
     await page.getByRole("link", { name: "First page" }).click();
     await rows.first().getByText("Part 30").waitFor();
 
@@ -270,9 +270,9 @@ describe("research funding", () => {
     await page.getByLabel("Kind").selectOption("withdrawal");
     await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("link", { name: "Next page" }).click();
-    assert.equal(await rows.count(), 5);
+    await counts(rows, 5);
     await page.goto(`${seat}/transactions?query=PAGES&kind=opening`);
-    assert.equal(await rows.count(), 1);
+    await counts(rows, 1);
 
     // The administrator sees what an agency's officers see, and decides nothing.
     const waiting = await propose(world, pam, "PAGES-2", BELOW);
@@ -283,7 +283,7 @@ describe("research funding", () => {
     await page.goto(`${desk}/programmes`);
     assert.equal(await page.locator("main form").count(), 0);
     await page.goto(`${desk}/?query=PAGES-2`);
-    assert.equal(await rows.count(), 1);
+    await counts(rows, 1);
     assertQuiet(page);
   });
 
@@ -315,7 +315,7 @@ describe("research funding", () => {
     assert.equal(await badge(page), "Closed");
 
     await page.goto(`${seat}/?query=EXPORT&state=closed`);
-    assert.equal(await page.locator("#accounts tbody tr").count(), 1);
+    await counts(page.locator("#accounts tbody tr"), 1);
     assert.match(await page.locator(".chart-bar").getAttribute("aria-label"), /National Research Agency: .* returned/);
     const file = async (path, name) => {
       await page.goto(`${seat}${path}`);

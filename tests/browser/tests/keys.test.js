@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, beforeEach, before, describe, it } from "node:test";
 import { noise, small } from "../pictures.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 describe("keys", () => {
   let world;
@@ -27,7 +27,7 @@ describe("keys", () => {
     const cold = page.getByRole("row").filter({ hasText: "cold" });
     const warm = page.getByRole("row").filter({ hasText: "warm" });
     assert.equal(await cold.getByText("in memory").count(), 0);
-    assert.equal(await warm.getByText("in memory").count(), 1);
+    await counts(warm.getByText("in memory"), 1);
     assert.match(await warm.innerText(), /PNG 100 × 100/);
     assert.match(await page.locator("#count").innerText(), /^2 images in all/);
     await warm.locator("img").evaluate((image) => image.decode());

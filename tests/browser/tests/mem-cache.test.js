@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { LOOKS, assertFits } from "../looks.js";
 import { randomness } from "../pictures.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 const KEYS = 240;
 const REQUESTS = 4000;
@@ -145,7 +145,7 @@ describe("mem-cache", () => {
     await page.locator("#advice", { hasText: "Not enough requests yet" }).waitFor();
     await read(REQUESTS);
     await page.locator("#what-if .advice.change").waitFor();
-    assert.equal(await page.locator(".drawing.broad polyline.curve").count(), 9);
+    await counts(page.locator(".drawing.broad polyline.curve"), 9);
     assert.equal(await page.locator("#what-if-note").count(), 0);
     assert.equal(await page.locator("#capacity-shown").innerText(), "256 KB");
     await page.getByLabel("Capacity to look at").focus();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { small } from "../pictures.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 describe("statistics", () => {
   let world;
@@ -18,7 +18,7 @@ describe("statistics", () => {
     page = await world.visitor();
     await page.goto("/statistics");
     await page.locator("#live-text", { hasText: "Live" }).waitFor();
-    assert.equal(await page.locator(".chart canvas").count(), 4);
+    await counts(page.locator(".chart canvas"), 4);
     const before = await tile("requests");
     await page.evaluate(() => { globalThis.isSamePage = true; });
     await world.put("watched", small(1));
@@ -42,8 +42,8 @@ describe("statistics", () => {
     await page.goto("/statistics");
     for (const name of ["1 hour", "24 hours", "10 minutes"]) {
       await page.getByRole("link", { name }).click();
-      assert.equal(await page.getByRole("link", { name }).getAttribute("aria-current"), "true");
-      assert.equal(await page.locator("svg.still").count(), 4);
+      await page.getByRole("link", { name }).and(page.locator("[aria-current=true]")).waitFor();
+      await counts(page.locator("svg.still"), 4);
       await page.locator("svg.still polyline").first().waitFor({ state: "attached" });
     }
     assert.equal(await tile("requests"), "20");

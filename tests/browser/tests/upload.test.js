@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { file, noise, small } from "../pictures.js";
-import { World, assertQuiet, dropFiles, pasteFiles } from "../world.js";
+import { World, assertQuiet, counts, dropFiles, pasteFiles } from "../world.js";
 
 describe("upload", () => {
   let world;
@@ -92,7 +92,7 @@ describe("upload", () => {
     await page.locator('.item[data-state="failed"]').waitFor();
     assert.ok((await page.locator(".item .says").innerText()).length > 10);
     await page.getByRole("button", { name: "Remove page.png" }).click();
-    assert.equal(await rows().count(), 0);
+    await counts(rows(), 0);
 
     await dropFiles(page, "#drop", [file("fine.png", small(7))]);
     await page.getByRole("textbox", { name: "Key", exact: true }).fill("");

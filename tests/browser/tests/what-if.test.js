@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, afterEach, before, describe, it } from "node:test";
 import { landscape, randomness } from "../pictures.js";
-import { World, assertQuiet, until } from "../world.js";
+import { World, assertQuiet, counts, until } from "../world.js";
 
 const { source: axe } = createRequire(import.meta.url)("axe-core");
 
@@ -66,8 +66,8 @@ describe("what if", () => {
         return (await page.locator("#advice").innerText()) === recommendation.sentence && recommendation;
       }, "the page recommends what the API does in place of FIFO");
       const drawing = page.locator(".drawing.broad");
-      assert.equal(await drawing.locator("polyline.curve").count(), 9);
-      assert.equal(await page.locator(".ranking li").count(), 10);
+      await counts(drawing.locator("polyline.curve"), 9);
+      await counts(page.locator(".ranking li"), 10);
       assert.match(await drawing.locator("text.here").last().textContent(), /^You are here: \d/);
       await page.getByRole("button", { name: /^Apply ./ }).click();
       await page.getByText("The settings are in force").waitFor();
