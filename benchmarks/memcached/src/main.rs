@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::client::{Load, Window};
+use crate::client::{Client, Load, Window};
 use crate::dialect::Dialect;
 use crate::server::Server;
 
@@ -76,6 +76,35 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
+/// A server, and who asks it from which cores.
+struct Turn<'a> {
+    server: &'a Server,
+    client: Client,
+    cores: &'static [usize],
+}
+
+impl<'a> Turn<'a> {
+    fn new(server: &'a Server, load: Load, cores: &'static [usize]) -> Result<Self> {
+        Ok(Self { server, client: Client::connect(server, load)?, cores })
+    }
+}
+
+/// Asks one server after the other, round by round; the windows of each.
+fn in_turns(turns: &mut [Turn<'_>], rounds: usize) -> Result<Vec<Vec<Window>>> {
+    let mut windows: Vec<Vec<Window>> = turns.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for (own, turn) in windows.iter_mut().zip(&mut *turns) {
+            client::pin_to(turn.cores)?;
+            let window = turn.client.run(turn.server, WINDOW)?;
+            // The first round warms up.
+            if round > 0 {
+                own.push(window);
+            }
+        }
+    }
+    Ok(windows)
+}
+
 fn speed(rounds: usize, only: Option<usize>) -> Result<()> {
     println!(
         "\n| value, under way | server | requests/s | CPU per request | p50 | p99 | requests/s, ratio | CPU, ratio |"
@@ -87,21 +116,10 @@ fn speed(rounds: usize, only: Option<usize>) -> Result<()> {
         if only.is_some_and(|only| only != size) {
             continue;
         }
-        let mut loads = Vec::new();
-        for server in &servers {
-            let load = Load { size, keys, depth, connections: CONNECTIONS };
-            loads.push(client::Client::connect(server, load)?);
-        }
-        let mut windows: Vec<Vec<Window>> = servers.iter().map(|_| Vec::new()).collect();
-        for round in 0..=rounds {
-            for (place, client) in loads.iter_mut().enumerate() {
-                let window = client.run(&servers[place], WINDOW)?;
-                // The first round warms up.
-                if round > 0 {
-                    windows[place].push(window);
-                }
-            }
-        }
+        let load = Load { size, keys, depth, connections: CONNECTIONS };
+        let turn = |server| Turn::new(server, load, &[1]);
+        let mut turns = servers.iter().map(turn).collect::<Result<Vec<_>>>()?;
+        let windows = in_turns(&mut turns, rounds)?;
         report(&servers, &windows, size, depth);
     }
     Ok(())
@@ -141,19 +159,8 @@ fn threads(rounds: usize) -> Result<()> {
     for depth in [1, 16, 64, 256] {
         for (one, two) in servers[0].iter().zip(&servers[1]) {
             let load = Load { size: 100, keys: 10_000, depth, connections: CONNECTIONS };
-            let mut clients =
-                [client::Client::connect(one, load)?, client::Client::connect(two, load)?];
-            let mut windows: [Vec<Window>; 2] = Default::default();
-            for round in 0..=rounds {
-                for (place, (server, cores)) in [(one, &[1][..]), (two, &[0, 1])].iter().enumerate()
-                {
-                    client::pin_to(cores)?;
-                    let window = clients[place].run(server, WINDOW)?;
-                    if round > 0 {
-                        windows[place].push(window);
-                    }
-                }
-            }
+            let mut turns = [Turn::new(one, load, &[1])?, Turn::new(two, load, &[0, 1])?];
+            let windows = in_turns(&mut turns, rounds)?;
             for (place, own) in windows.iter().enumerate() {
                 let of = |part: fn(&Window) -> f64| median(own.iter().map(part).collect());
                 let threads = place as f64 + 1.0;
@@ -181,7 +188,7 @@ fn memory() -> Result<()> {
     for server in server::all()? {
         let before = server.memory_bytes()?;
         let load = Load { size: 100, keys: ENTRIES, depth: 1, connections: 1 };
-        drop(client::Client::connect(&server, load)?);
+        drop(Client::connect(&server, load)?);
         let grown = server.memory_bytes()? - before;
         println!(
             "| {} | {:.0} MB | {} B |",
@@ -200,7 +207,7 @@ fn idle() -> Result<()> {
     for server in server::all()? {
         let before = server.memory_bytes()?;
         let load = Load { size: 100, keys: 1, depth: 1, connections: CONNECTIONS };
-        let mut client = client::Client::connect(&server, load)?;
+        let mut client = Client::connect(&server, load)?;
         // Each was used once.
         client.run(&server, Duration::from_millis(500))?;
         let grown = server.memory_bytes()?.saturating_sub(before);
